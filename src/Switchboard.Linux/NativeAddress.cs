@@ -1,0 +1,65 @@
+using System.Net;
+using System.Net.Sockets;
+using System.Runtime.InteropServices;
+
+namespace Switchboard.Linux;
+
+/// <summary>A socket address as the kernel writes it (sockaddr), kept without allocation until somebody asks for it as
+/// an <see cref="EndPoint"/>.</summary>
+[StructLayout(LayoutKind.Sequential)]
+public unsafe struct NativeAddress
+{
+    /// <summary>The longest address: struct sockaddr_un, 110 bytes, rounded up.</summary>
+    internal const int Capacity = 112;
+
+    private fixed byte _bytes[Capacity];
+
+    /// <summary>How many bytes of it are meant.</summary>
+    internal int Length;
+
+    /// <summary>An address for the kernel.</summary>
+    /// <param name="endPoint">IPv4, IPv6 or Unix.</param>
+    /// <returns>The same, as the kernel reads it.</returns>
+    public static NativeAddress From(EndPoint endPoint)
+    {
+        ArgumentNullException.ThrowIfNull(endPoint);
+        SocketAddress serialized = endPoint.Serialize();
+        NativeAddress address = default;
+        serialized.Buffer.Span[..serialized.Size].CopyTo(new Span<byte>(address._bytes, Capacity));
+        address.Length = serialized.Size;
+        return address;
+    }
+
+    /// <summary>The address as .NET has it.</summary>
+    /// <returns>An <see cref="IPEndPoint"/> or <see cref="UnixDomainSocketEndPoint"/>, or null where there is none: a Unix client that is not bound.</returns>
+    public readonly EndPoint? ToEndPoint()
+    {
+        if (Length < sizeof(ushort))
+        {
+            return null;
+        }
+        fixed (byte* p = _bytes)
+        {
+            switch (*(ushort*)p)
+            {
+                case 2:
+                    return new IPEndPoint(new IPAddress(new ReadOnlySpan<byte>(p + 4, 4)), Port(p));
+                case 10:
+                    return new IPEndPoint(new IPAddress(new ReadOnlySpan<byte>(p + 8, 16), *(uint*)(p + 24)), Port(p));
+                case 1:
+                    // Only an address that was bound has a name; the kernel says so by its length.
+                    if (Length <= 2)
+                    {
+                        return null;
+                    }
+                    var native = new SocketAddress(AddressFamily.Unix, Length);
+                    new ReadOnlySpan<byte>(p, Length).CopyTo(native.Buffer.Span);
+                    return new UnixDomainSocketEndPoint("/").Create(native);
+                default:
+                    return null;
+            }
+        }
+    }
+
+    private static int Port(byte* address) => (address[2] << 8) | address[3];
+}
