@@ -1,0 +1,38 @@
+using System.Runtime.InteropServices;
+
+namespace Switchboard.Linux;
+
+/// <summary>Which file a path means: two paths with the same identity are the same file.</summary>
+/// <param name="DeviceMajor">The device, first part.</param>
+/// <param name="DeviceMinor">The device, second part.</param>
+/// <param name="Inode">The file on that device.</param>
+/// <param name="IsSocket">True for the file of a Unix socket.</param>
+public readonly record struct FileIdentity(uint DeviceMajor, uint DeviceMinor, ulong Inode, bool IsSocket);
+
+/// <summary>What .NET does not tell of files.</summary>
+public static partial class FileCalls
+{
+    private const int CurrentDirectory = -100;
+    private const int DoNotFollowLinks = 0x100;
+    private const uint TypeAndInode = 0x101;
+    private const int TypeMask = 0xF000;
+    private const int SocketType = 0xC000;
+
+    /// <summary>What a path means now, as <c>statx(2)</c>; links are not followed.</summary>
+    /// <param name="path">The path.</param>
+    /// <returns>The file, or null if there is none or it can't be looked at.</returns>
+    public static unsafe FileIdentity? Identify(string path)
+    {
+        ArgumentNullException.ThrowIfNull(path);
+        // struct statx: stx_mode at 28, stx_ino at 32, stx_dev_major and stx_dev_minor at 136 and 140.
+        byte* status = stackalloc byte[256];
+        if (statx(CurrentDirectory, path, DoNotFollowLinks, TypeAndInode, status) != 0)
+        {
+            return null;
+        }
+        return new FileIdentity(*(uint*)(status + 136), *(uint*)(status + 140), *(ulong*)(status + 32), (*(ushort*)(status + 28) & TypeMask) == SocketType);
+    }
+
+    [LibraryImport(LibC.Name, StringMarshalling = StringMarshalling.Utf8)]
+    private static unsafe partial int statx(int directory, string path, int flags, uint mask, byte* status);
+}

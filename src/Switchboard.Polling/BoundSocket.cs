@@ -1,0 +1,83 @@
+using System.Net;
+using System.Net.Sockets;
+using Switchboard.Linux;
+
+namespace Switchboard.Polling;
+
+/// <summary>Makes sockets with an address, and keeps the files of Unix sockets in order.</summary>
+public static class BoundSocket
+{
+    /// <summary>Makes a non-blocking socket and binds it. The file of a Unix socket on which nobody answers is removed
+    /// first; one on which somebody answers never is.</summary>
+    /// <param name="address">IPv4, IPv6 or Unix.</param>
+    /// <param name="type">Stream or datagram.</param>
+    /// <param name="options">How.</param>
+    /// <returns>The socket; the caller disposes it.</returns>
+    /// <exception cref="AddressInUseException">Somebody answers on the address.</exception>
+    /// <exception cref="SystemCallException">The kernel refused.</exception>
+    public static DescriptorHandle Create(EndPoint address, SocketType type, ListenerOptions options)
+    {
+        LinuxPlatform.Require();
+        ArgumentNullException.ThrowIfNull(address);
+        ArgumentNullException.ThrowIfNull(options);
+        DescriptorHandle handle = SocketCalls.Create(address.AddressFamily, type, nonBlocking: true);
+        try
+        {
+            int descriptor = handle.Number;
+            if (address.AddressFamily == AddressFamily.Unix)
+            {
+                RemoveStaleFile(address, type);
+            }
+            else
+            {
+                Set(descriptor, SocketCallOption.ReuseAddress, options.ReuseAddress);
+                Set(descriptor, SocketCallOption.ReusePort, options.ReusePort);
+                if (address.AddressFamily == AddressFamily.InterNetworkV6)
+                {
+                    Set(descriptor, SocketCallOption.IPv6Only, !options.DualMode);
+                }
+                if (type == SocketType.Stream)
+                {
+                    Set(descriptor, SocketCallOption.NoDelay, options.NoDelay);
+                    Set(descriptor, SocketCallOption.KeepAlive, options.KeepAlive);
+                }
+            }
+            SocketCalls.Bind(descriptor, address);
+            return handle;
+        }
+        catch
+        {
+            handle.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>The path of a Unix socket's file; null for other addresses and for abstract ones.</summary>
+    /// <param name="address">Any address.</param>
+    /// <returns>The path or null.</returns>
+    public static string? FileOf(EndPoint? address) =>
+        address is UnixDomainSocketEndPoint unix && unix.ToString() is [not '@' and not '\0', ..] path ? path : null;
+
+    private static void RemoveStaleFile(EndPoint address, SocketType type)
+    {
+        if (FileOf(address) is not { } path || !File.Exists(path))
+        {
+            return;
+        }
+        using DescriptorHandle probe = SocketCalls.Create(AddressFamily.Unix, type, nonBlocking: true);
+        // A refusal by a socket's file says that nobody has it open. Anything else (a regular file, which refuses too, no
+        // permission, a full backlog) leaves it alone, and bind says what is wrong.
+        if (SocketCalls.Connect(probe.Number, address).Errno == Errno.ConnectionRefused && FileCalls.Identify(path) is { IsSocket: true })
+        {
+            File.Delete(path);
+        }
+    }
+
+    private static void Set(int descriptor, SocketCallOption option, bool on)
+    {
+        if (on || option == SocketCallOption.IPv6Only)
+        {
+            SocketCalls.SetOption(descriptor, option, on ? 1 : 0).OrThrow("setsockopt", option.ToString());
+        }
+    }
+}

@@ -1,0 +1,255 @@
+using Switchboard.Linux;
+
+namespace Switchboard.Polling;
+
+/// <summary>
+/// Runs what becomes ready on one thread, one piece at a time: descriptors, timers and work posted from other threads.
+/// A call that waits for data suspends; the loop goes on with whatever is ready next, and comes back to it on the same
+/// thread. A loop may carry one connection or many: only its <see cref="Selector"/> differs.
+/// </summary>
+/// <remarks>
+/// <para>One turn of the loop, numbered as in docs/architecture.md: (1) run the work that was posted, (2) run the timers
+/// that are due, (3) wait in the selector until something is ready, the next timer is due or somebody posts, (4) call
+/// the owner of each ready descriptor.</para>
+/// <para>The loop belongs to the thread that is in <see cref="Run()"/>. Only <see cref="Post"/>, <see cref="Stop"/> and
+/// <see cref="IsCurrent"/> may be used from others.</para>
+/// </remarks>
+public sealed class EventLoop : IDisposable
+{
+    private const int BatchSize = 64;
+
+    [ThreadStatic]
+    private static EventLoop? t_current;
+
+    private readonly Selector _selector;
+    private readonly Lock _gate = new();
+    private readonly Queue<(SendOrPostCallback Callback, object? State)> _posted = new();
+    private readonly TimerHeap _timers = new();
+    private readonly ReadyEvent[] _ready = new ReadyEvent[BatchSize];
+    private volatile int _owner = -1;
+    private volatile bool _sleeping;
+    private volatile bool _stopRequested;
+    private int _depth;
+
+    /// <summary>Makes a loop that runs once <see cref="Run()"/> is called.</summary>
+    /// <param name="selector">What it waits in; the loop disposes it.</param>
+    /// <param name="waitsInline">True if a call may wait for one thing on the loop's thread and so hold up the rest:
+    /// right for a loop of one connection, wrong for a loop of many.</param>
+    public EventLoop(Selector selector, bool waitsInline = false)
+    {
+        LinuxPlatform.Require();
+        ArgumentNullException.ThrowIfNull(selector);
+        _selector = selector;
+        WaitsInline = waitsInline;
+        Context = new LoopSynchronizationContext(this);
+    }
+
+    /// <summary>The loop that the calling thread runs, or null.</summary>
+    public static EventLoop? Current => t_current;
+
+    /// <summary>True on the thread that runs this loop.</summary>
+    public bool IsCurrent => _owner == Environment.CurrentManagedThreadId;
+
+    /// <summary>True if a call may wait on the loop's thread until its own operation is complete.</summary>
+    public bool WaitsInline { get; }
+
+    /// <summary>Brings awaits back to this loop; current on its thread while it runs.</summary>
+    public SynchronizationContext Context { get; }
+
+    /// <summary>Raised on the loop's thread when posted work or a timer throws. Without a subscriber the exception
+    /// leaves <see cref="Run()"/> and ends the loop.</summary>
+    public event Action<Exception>? UnhandledException;
+
+    /// <summary>Has the loop's thread run something soon, after what was posted before. Any thread may call it. One
+    /// wake-up serves all that is posted while the loop sleeps.</summary>
+    /// <param name="callback">What to run.</param>
+    /// <param name="state">Handed to it.</param>
+    public void Post(SendOrPostCallback callback, object? state)
+    {
+        ArgumentNullException.ThrowIfNull(callback);
+        bool wake;
+        lock (_gate)
+        {
+            _posted.Enqueue((callback, state));
+            wake = _sleeping;
+            _sleeping = false;
+        }
+        if (wake)
+        {
+            _selector.Wake();
+        }
+    }
+
+    /// <summary>Makes <see cref="Run()"/> return after the piece that runs now. Any thread may call it, more than once.</summary>
+    public void Stop()
+    {
+        _stopRequested = true;
+        Post(static _ => { }, null);
+    }
+
+    /// <summary>Runs the loop on the calling thread until <see cref="Stop"/>.</summary>
+    /// <exception cref="InvalidOperationException">Another thread runs this loop, or this thread runs another.</exception>
+    public void Run()
+    {
+        if (_owner != -1 || t_current is not null)
+        {
+            throw new InvalidOperationException("The loop is run by another thread already, or this thread runs another loop. Start one loop a thread.");
+        }
+        SynchronizationContext? before = SynchronizationContext.Current;
+        _owner = Environment.CurrentManagedThreadId;
+        t_current = this;
+        SynchronizationContext.SetSynchronizationContext(Context);
+        try
+        {
+            Turn(static state => ((EventLoop)state!)._stopRequested, this);
+        }
+        finally
+        {
+            SynchronizationContext.SetSynchronizationContext(before);
+            t_current = null;
+            _owner = -1;
+        }
+    }
+
+    /// <summary>Waits on the loop's own thread for one thing, running the loop meanwhile.</summary>
+    internal void WaitInline(Func<object?, bool> done, object? state)
+    {
+        if (!WaitsInline)
+        {
+            throw new InvalidOperationException("This call would block the event loop and every connection on it. Await it instead, or choose Concurrency.Threads.");
+        }
+        // The piece that waits may have been entered without the loop's context (after ConfigureAwait(false)).
+        SynchronizationContext? before = SynchronizationContext.Current;
+        SynchronizationContext.SetSynchronizationContext(Context);
+        try
+        {
+            Turn(done, state);
+        }
+        finally
+        {
+            SynchronizationContext.SetSynchronizationContext(before);
+        }
+    }
+
+    private void Turn(Func<object?, bool> done, object? state)
+    {
+        // A wait inside a piece of work must not overwrite the batch that the outer turn is going through.
+        ReadyEvent[] ready = _depth++ == 0 ? _ready : new ReadyEvent[BatchSize];
+        try
+        {
+            while (true)
+            {
+                RunPosted();                                            // (1)
+                _timers.RunDue(this);                                   // (2)
+                if (done(state))
+                {
+                    return;
+                }
+                Dispatch(ready, _selector.Select(ready, TimeToSleep())); // (3)
+            }
+        }
+        finally
+        {
+            _depth--;
+        }
+    }
+
+    private TimeSpan? TimeToSleep()
+    {
+        lock (_gate)
+        {
+            if (_posted.Count > 0)
+            {
+                return TimeSpan.Zero;
+            }
+            _sleeping = true;
+        }
+        return _timers.UntilNext();
+    }
+
+    private void RunPosted()
+    {
+        _sleeping = false;
+        // Only what is there now: work that posts again must not keep descriptors and timers from their turn.
+        for (int left = _posted.Count; left > 0; left--)
+        {
+            (SendOrPostCallback Callback, object? State) piece;
+            lock (_gate)
+            {
+                if (!_posted.TryDequeue(out piece))
+                {
+                    return;
+                }
+            }
+            Invoke(piece.Callback, piece.State);
+        }
+    }
+
+    private void Dispatch(ReadyEvent[] ready, int count)                // (4)
+    {
+        _sleeping = false;
+        for (int i = 0; i < count; i++)
+        {
+            SelectorKey key = ready[i].Key;
+            // An earlier piece of this batch may have closed it; its number may mean another descriptor by now.
+            if (key.IsRegistered)
+            {
+                ((IReadyHandler)key.Data!).OnReady(ready[i].Ready);
+            }
+        }
+        ready.AsSpan(0, count).Clear();
+    }
+
+    internal void Invoke(SendOrPostCallback callback, object? state)
+    {
+        try
+        {
+            callback(state);
+        }
+        catch (Exception exception) when (UnhandledException is not null)
+        {
+            UnhandledException(exception);
+        }
+    }
+
+    /// <summary>Watches a descriptor. Loop's thread only.</summary>
+    /// <param name="descriptor">The number; the caller keeps it open until it has unregistered it.</param>
+    /// <param name="interest">What to watch.</param>
+    /// <param name="handler">Called on the loop's thread when it is ready.</param>
+    /// <returns>The registration.</returns>
+    /// <exception cref="SystemCallException">The descriptor is not open, or can't be watched.</exception>
+    public SelectorKey Register(int descriptor, Interest interest, IReadyHandler handler)
+    {
+        ArgumentNullException.ThrowIfNull(handler);
+        return _selector.Register(descriptor, interest, handler);
+    }
+
+    /// <summary>Changes what is watched. Loop's thread only.</summary>
+    /// <param name="key">A registration of this loop.</param>
+    /// <param name="interest">What to watch from now on; <see cref="Interest.None"/> for nothing.</param>
+    public void Modify(SelectorKey key, Interest interest) => _selector.Modify(key, interest);
+
+    /// <summary>Ends a registration; no event of it is delivered any more. Loop's thread only.</summary>
+    /// <param name="key">A registration of this loop.</param>
+    public void Unregister(SelectorKey key) => _selector.Unregister(key);
+
+    internal TimerHeap Timers => _timers;
+
+    /// <summary>Closes the selector and its descriptors. The loop must have stopped.</summary>
+    public void Dispose()
+    {
+        if (_owner != -1)
+        {
+            throw new InvalidOperationException("The loop still runs. Stop it and wait for its thread before disposing it.");
+        }
+        _selector.Dispose();
+    }
+}
+
+/// <summary>Owns a descriptor that a loop watches.</summary>
+public interface IReadyHandler
+{
+    /// <summary>Called on the loop's thread when the descriptor is ready. Must not throw.</summary>
+    /// <param name="ready">For what.</param>
+    void OnReady(Readiness ready);
+}

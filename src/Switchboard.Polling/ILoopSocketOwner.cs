@@ -1,0 +1,35 @@
+using Switchboard.Linux;
+
+namespace Switchboard.Polling;
+
+/// <summary>What a <see cref="LoopSocket"/> asks of the connection that it carries. All members are called on the
+/// loop's thread and must not throw; a time limit of <see cref="Timeout.InfiniteTimeSpan"/> means none.</summary>
+public interface ILoopSocketOwner
+{
+    /// <summary>How long a read may wait without a byte.</summary>
+    TimeSpan IdleLimit { get; }
+
+    /// <summary>How long a write may wait while the peer takes no byte.</summary>
+    TimeSpan WriteStallLimit { get; }
+
+    /// <summary>How many bytes of <see cref="LoopSocket.TrySend"/> may wait to be sent.</summary>
+    int PendingSendLimit { get; }
+
+    /// <summary>The token whose reads are ended by <see cref="LoopSocket.CancelOwnerReads"/> instead of a registration each.</summary>
+    CancellationToken StopToken { get; }
+
+    /// <summary>A read has waited too long.</summary>
+    /// <param name="limit">The limit.</param>
+    /// <returns>What pending and later operations fail with.</returns>
+    Exception OnIdle(TimeSpan limit);
+
+    /// <summary>A write has waited too long.</summary>
+    /// <param name="limit">The limit.</param>
+    /// <returns>What pending and later operations fail with.</returns>
+    Exception OnWriteStalled(TimeSpan limit);
+
+    /// <summary>The kernel reported an error of the connection: reset, for one.</summary>
+    /// <param name="error">What it said.</param>
+    /// <returns>What pending and later operations fail with.</returns>
+    Exception OnError(SystemCallException error);
+}

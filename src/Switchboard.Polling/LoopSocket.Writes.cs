@@ -1,0 +1,360 @@
+using System.Buffers;
+using System.Diagnostics;
+using System.Net.Sockets;
+using System.Threading.Tasks.Sources;
+using Switchboard.Linux;
+
+namespace Switchboard.Polling;
+
+public sealed partial class LoopSocket
+{
+    private readonly Queue<WriteOperation> _writes = new(0);
+    private WriteOperation? _spareWrite;
+    private LoopTimer? _stallTimer;
+    private long _writeProgress;
+    private int _copiedPending;
+
+    /// <summary>Sends all of a buffer, which must stay as it is until the task completes.</summary>
+    /// <param name="buffer">The bytes.</param>
+    /// <param name="cancellation">Before the first byte is out it takes the write back; after that it ends the socket,
+    /// because a part can't be taken back.</param>
+    /// <returns>Completes when the kernel has taken the last byte.</returns>
+    /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
+    public ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellation = default)
+    {
+        if (cancellation.IsCancellationRequested)
+        {
+            return ValueTask.FromCanceled(cancellation);
+        }
+        int sent = 0;
+        if (_loop.IsCurrent)
+        {
+            if (_fault is not null)
+            {
+                return ValueTask.FromException(_fault);
+            }
+            if (_writes.Count == 0 && SendNow(buffer.Span, ref sent))
+            {
+                return _fault is null ? ValueTask.CompletedTask : ValueTask.FromException(_fault);
+            }
+        }
+        WriteOperation write = RentWrite();
+        write.Prepare(WriteKind.Borrowed, buffer, sent, null, cancellation);
+        return Begin(write);
+    }
+
+    /// <summary>Copies a message and sends it when the peer takes it. Never waits.</summary>
+    /// <param name="message">The bytes; all of them are sent, or none.</param>
+    /// <returns>False if the copies that wait would exceed the owner's limit, or the socket has ended.</returns>
+    public bool TrySend(ReadOnlySpan<byte> message)
+    {
+        if (_fault is not null || Interlocked.Add(ref _copiedPending, message.Length) > _owner.PendingSendLimit)
+        {
+            if (_fault is null)
+            {
+                Interlocked.Add(ref _copiedPending, -message.Length);
+            }
+            return false;
+        }
+        int sent = 0;
+        if (_loop.IsCurrent && _writes.Count == 0 && SendNow(message, ref sent))
+        {
+            Interlocked.Add(ref _copiedPending, -message.Length);
+            return _fault is null;
+        }
+        byte[] copy = ArrayPool<byte>.Shared.Rent(message.Length);
+        message.CopyTo(copy);
+        var write = new WriteOperation(this);
+        write.Prepare(WriteKind.Copied, copy.AsMemory(0, message.Length), sent, copy, default);
+        Start(write);
+        return true;
+    }
+
+    /// <summary>Ends our direction once all that was written before is out; the peer reads the end of input.</summary>
+    /// <returns>Completes when that is done.</returns>
+    public ValueTask CloseOutputAsync() => BeginMarker(WriteKind.CloseOutput);
+
+    /// <summary>Waits until all that was written or copied before is out.</summary>
+    /// <returns>Completes when the kernel has it.</returns>
+    public ValueTask FlushAsync() => BeginMarker(WriteKind.Flush);
+
+    private ValueTask BeginMarker(WriteKind kind)
+    {
+        if (_loop.IsCurrent && _writes.Count == 0)
+        {
+            if (kind == WriteKind.CloseOutput)
+            {
+                SocketCalls.Shutdown(_descriptor, SocketShutdown.Send);
+            }
+            return ValueTask.CompletedTask;
+        }
+        var write = new WriteOperation(this);
+        write.Prepare(kind, default, 0, null, default);
+        return Begin(write);
+    }
+
+    /// <summary>True if there is nothing left to do: all is sent, or the socket has failed.</summary>
+    private bool SendNow(ReadOnlySpan<byte> bytes, ref int sent)
+    {
+        while (sent < bytes.Length)
+        {
+            CallResult result = SocketCalls.Send(_descriptor, bytes[sent..], SocketCallFlags.DontWait);
+            if (result.Succeeded)
+            {
+                sent += result.Value;
+                Sent += result.Value;
+            }
+            else if (result.WouldBlock)
+            {
+                return false;
+            }
+            else
+            {
+                Fault(_owner.OnError(SystemCallException.For("send", result.Errno)));
+                return true;
+            }
+        }
+        return true;
+    }
+
+    private ValueTask Begin(WriteOperation write)
+    {
+        var task = new ValueTask(write, write.Version);
+        Start(write);
+        return task;
+    }
+
+    private void Start(WriteOperation write)
+    {
+        if (_loop.IsCurrent)
+        {
+            Enqueue(write);
+        }
+        else
+        {
+            _loop.Post(static state => ((WriteOperation)state!).Socket.Enqueue((WriteOperation)state), write);
+        }
+    }
+
+    private void Enqueue(WriteOperation write)
+    {
+        if (_fault is not null)
+        {
+            write.Complete(_fault);
+            return;
+        }
+        write.Register();
+        _writes.Enqueue(write);
+        if (_writes.Count == 1)
+        {
+            _writeProgress = Stopwatch.GetTimestamp();
+            OnWritable();
+        }
+    }
+
+    private void OnWritable()
+    {
+        while (_writes.TryPeek(out WriteOperation? write))
+        {
+            int before = write.SentCount;
+            int sent = before;
+            bool done = write.IsWithdrawn || SendNow(write.Buffer.Span, ref sent);
+            if (_fault is not null)
+            {
+                return;
+            }
+            write.SentCount = sent;
+            if (sent > before)
+            {
+                _writeProgress = Stopwatch.GetTimestamp();
+            }
+            if (!done)
+            {
+                Want(Interest.Write);
+                WatchStall();
+                return;
+            }
+            if (write.Kind == WriteKind.CloseOutput)
+            {
+                SocketCalls.Shutdown(_descriptor, SocketShutdown.Send);
+            }
+            _writes.Dequeue();
+            write.Complete(null);
+        }
+        Unwant(Interest.Write);
+        _stallTimer?.Disarm();
+    }
+
+    private void WatchStall()
+    {
+        TimeSpan limit = _owner.WriteStallLimit;
+        if (limit == Timeout.InfiniteTimeSpan)
+        {
+            return;
+        }
+        _stallTimer ??= new LoopTimer(_loop, static self => ((LoopSocket)self!).CheckStall(), this);
+        if (!_stallTimer.IsArmed)
+        {
+            _stallTimer.Arm(limit);
+        }
+    }
+
+    private void CheckStall()
+    {
+        TimeSpan limit = _owner.WriteStallLimit;
+        TimeSpan left = limit - Stopwatch.GetElapsedTime(_writeProgress);
+        if (left > TimeSpan.Zero)
+        {
+            _stallTimer!.Arm(left);
+        }
+        else
+        {
+            Fault(_owner.OnWriteStalled(limit));
+        }
+    }
+
+    private void FailWrites(Exception cause)
+    {
+        _stallTimer?.Disarm();
+        while (_writes.TryDequeue(out WriteOperation? write))
+        {
+            write.Complete(cause);
+        }
+    }
+
+    private WriteOperation RentWrite() => Interlocked.Exchange(ref _spareWrite, null) ?? new WriteOperation(this);
+
+    private enum WriteKind
+    {
+        Borrowed,
+        Copied,
+        Flush,
+        CloseOutput,
+    }
+
+    /// <summary>A write that waits for the peer. Its task may be awaited once.</summary>
+    private sealed class WriteOperation(LoopSocket socket) : IValueTaskSource
+    {
+        private ManualResetValueTaskSourceCore<bool> _source;
+        private CancellationToken _token;
+        private CancellationTokenRegistration _registration;
+        private byte[]? _rented;
+        private bool _wantsContext;
+        private bool _completed;
+
+        internal LoopSocket Socket => socket;
+
+        internal WriteKind Kind { get; private set; }
+
+        internal ReadOnlyMemory<byte> Buffer { get; private set; }
+
+        internal int SentCount { get; set; }
+
+        /// <summary>True if it was cancelled before its first byte; it stays in the queue and is passed over.</summary>
+        internal bool IsWithdrawn { get; private set; }
+
+        internal short Version => _source.Version;
+
+        internal void Prepare(WriteKind kind, ReadOnlyMemory<byte> buffer, int sent, byte[]? rented, CancellationToken token)
+        {
+            _source.Reset();
+            _completed = false;
+            IsWithdrawn = false;
+            Kind = kind;
+            Buffer = buffer;
+            SentCount = sent;
+            _rented = rented;
+            _token = token;
+        }
+
+        internal void Register()
+        {
+            if (_token.CanBeCanceled)
+            {
+                _registration = _token.UnsafeRegister(static self =>
+                    ((WriteOperation)self!).Socket._loop.Post(static inner => ((WriteOperation)inner!).Cancel(), self), this);
+            }
+        }
+
+        private void Cancel()
+        {
+            // The operation may have been completed and rented again meanwhile, with another token.
+            if (_completed || IsWithdrawn || !_token.IsCancellationRequested)
+            {
+                return;
+            }
+            var exception = new OperationCanceledException(_token);
+            if (SentCount > 0)
+            {
+                socket.Fault(exception);
+                return;
+            }
+            IsWithdrawn = true;
+            Buffer = default;
+            Finish(exception);
+        }
+
+        internal void Complete(Exception? exception)
+        {
+            if (!_completed)
+            {
+                Finish(exception);
+            }
+        }
+
+        private void Finish(Exception? exception)
+        {
+            _completed = true;
+            if (_token.CanBeCanceled)
+            {
+                _registration.Unregister();
+            }
+            if (_rented is not null)
+            {
+                Interlocked.Add(ref socket._copiedPending, -Buffer.Length);
+                ArrayPool<byte>.Shared.Return(_rented);
+                _rented = null;
+            }
+            CompletionScope scope = CompletionScope.Enter(_wantsContext);
+            if (exception is null)
+            {
+                _source.SetResult(true);
+            }
+            else
+            {
+                _source.SetException(exception);
+            }
+            scope.Leave();
+        }
+
+        public void GetResult(short token)
+        {
+            if (_source.GetStatus(token) == ValueTaskSourceStatus.Pending && socket._loop.IsCurrent)
+            {
+                socket._loop.WaitInline(static self => ((WriteOperation)self!)._completed, this);
+            }
+            bool reusable = !IsWithdrawn;
+            try
+            {
+                _source.GetResult(token);
+            }
+            finally
+            {
+                Buffer = default;
+                // A withdrawn one is still in the queue.
+                if (reusable && Kind == WriteKind.Borrowed)
+                {
+                    socket._spareWrite = this;
+                }
+            }
+        }
+
+        public ValueTaskSourceStatus GetStatus(short token) => _source.GetStatus(token);
+
+        public void OnCompleted(Action<object?> continuation, object? state, short token, ValueTaskSourceOnCompletedFlags flags)
+        {
+            _wantsContext = CompletionScope.WantsContext(socket._loop, ref flags);
+            _source.OnCompleted(continuation, state, token, flags);
+        }
+    }
+}

@@ -1,0 +1,374 @@
+using System.Diagnostics;
+using System.Net.Sockets;
+using System.Threading.Tasks.Sources;
+using Switchboard.Linux;
+
+namespace Switchboard.Polling;
+
+/// <summary>
+/// A connected stream socket on an <see cref="EventLoop"/>: reads and writes that suspend until the kernel has something,
+/// with no allocation in steady state. It owns its descriptor.
+/// </summary>
+/// <remarks>
+/// All members may be called from any thread unless they say otherwise; from the loop's own thread they are direct, from
+/// others the work is posted to the loop. One read at a time; writes go out whole, in the order of the calls. An await
+/// that began on the loop comes back to it. Source of the behaviour: <c>recv(2)</c>, <c>send(2)</c>, <c>shutdown(2)</c>.
+/// </remarks>
+public sealed partial class LoopSocket : IReadyHandler, IValueTaskSource<int>, IDisposable
+{
+    private readonly EventLoop _loop;
+    private readonly DescriptorHandle _handle;
+    private readonly ILoopSocketOwner _owner;
+    private readonly int _descriptor;
+    private SelectorKey? _key;
+    private Exception? _fault;
+
+    // The one pending read.
+    private ManualResetValueTaskSourceCore<int> _read;
+    private int _reading;
+    private bool _readPending;
+    private bool _readWantsContext;
+    private Memory<byte> _readBuffer;
+    private CancellationToken _readToken;
+    private CancellationTokenRegistration _readRegistration;
+    private LoopTimer? _idleTimer;
+    private long _readStarted;
+
+    /// <summary>Takes a connected socket.</summary>
+    /// <param name="loop">The loop that it belongs to from now on.</param>
+    /// <param name="handle">The socket, blocking or not; disposed with this object.</param>
+    /// <param name="owner">Names the exceptions of limits and errors, and gives the limits.</param>
+    public LoopSocket(EventLoop loop, DescriptorHandle handle, ILoopSocketOwner owner)
+    {
+        ArgumentNullException.ThrowIfNull(loop);
+        ArgumentNullException.ThrowIfNull(handle);
+        ArgumentNullException.ThrowIfNull(owner);
+        _loop = loop;
+        _handle = handle;
+        _owner = owner;
+        _descriptor = handle.Number;
+    }
+
+    /// <summary>The loop that it belongs to.</summary>
+    public EventLoop Loop => _loop;
+
+    /// <summary>The socket's descriptor; valid until this object is disposed.</summary>
+    public DescriptorHandle Handle => _handle;
+
+    /// <summary>Bytes received so far.</summary>
+    public long Received { get; private set; }
+
+    /// <summary>Bytes handed to the kernel so far.</summary>
+    public long Sent { get; private set; }
+
+    /// <summary>True once the peer has ended its direction.</summary>
+    public bool EndOfInput { get; private set; }
+
+    /// <summary>Reads what is there, waiting until there is something.</summary>
+    /// <param name="buffer">Where the bytes go; an empty one means: wait until a read would not wait.</param>
+    /// <param name="cancellation">Ends the wait; no byte is lost then and the socket stays usable.</param>
+    /// <returns>The count, 0 at the end of input (and for an empty buffer).</returns>
+    /// <exception cref="InvalidOperationException">A read is pending already.</exception>
+    /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
+    public ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellation = default)
+    {
+        if (cancellation.IsCancellationRequested)
+        {
+            return ValueTask.FromCanceled<int>(cancellation);
+        }
+        if (Interlocked.Exchange(ref _reading, 1) != 0)
+        {
+            throw new InvalidOperationException("A read is pending on this connection. Await it before the next one: one read at a time.");
+        }
+        _read.Reset();
+        _readBuffer = buffer;
+        _readToken = cancellation;
+        short version = _read.Version;
+        if (_loop.IsCurrent)
+        {
+            StartRead();
+        }
+        else
+        {
+            _loop.Post(static self => ((LoopSocket)self!).StartRead(), this);
+        }
+        return new ValueTask<int>(this, version);
+    }
+
+    private void StartRead()
+    {
+        _readPending = true;
+        if (_fault is not null)
+        {
+            CompleteRead(0, _fault);
+            return;
+        }
+        // The owner's stop token needs no registration: CancelOwnerReads ends those reads.
+        if (_readToken.CanBeCanceled && _readToken != _owner.StopToken)
+        {
+            _readRegistration = _readToken.UnsafeRegister(static self => ((LoopSocket)self!).PostCancelRead(), this);
+        }
+        if (EndOfInput)
+        {
+            CompleteRead(0, null);
+            return;
+        }
+        Want(Interest.Read);
+        TimeSpan limit = _owner.IdleLimit;
+        if (limit != Timeout.InfiniteTimeSpan)
+        {
+            _readStarted = Stopwatch.GetTimestamp();
+            _idleTimer ??= new LoopTimer(_loop, static self => ((LoopSocket)self!).CheckIdle(), this);
+            if (!_idleTimer.IsArmed)
+            {
+                _idleTimer.Arm(limit);
+            }
+        }
+    }
+
+    /// <summary>The timer is armed once and looks at the stamp when it fires, so that a read costs a stamp only.</summary>
+    private void CheckIdle()
+    {
+        if (!_readPending)
+        {
+            return;
+        }
+        TimeSpan limit = _owner.IdleLimit;
+        TimeSpan left = limit - Stopwatch.GetElapsedTime(_readStarted);
+        if (left > TimeSpan.Zero)
+        {
+            _idleTimer!.Arm(left);
+            return;
+        }
+        Fault(_owner.OnIdle(limit));
+    }
+
+    private void PostCancelRead()
+    {
+        short version = _read.Version;
+        _loop.Post(static state =>
+        {
+            (LoopSocket self, short version) = ((LoopSocket, short))state!;
+            if (self._readPending && self._read.Version == version && self._readToken.IsCancellationRequested)
+            {
+                self.CompleteRead(0, new OperationCanceledException(self._readToken));
+            }
+        }, (this, version));
+    }
+
+    /// <summary>Ends a pending read that was given the owner's stop token. Loop's thread only.</summary>
+    public void CancelOwnerReads()
+    {
+        if (_readPending && _readToken == _owner.StopToken)
+        {
+            CompleteRead(0, new OperationCanceledException(_readToken));
+        }
+    }
+
+    void IReadyHandler.OnReady(Readiness ready)
+    {
+        if ((ready & (Readiness.Readable | Readiness.Error | Readiness.HangUp)) != 0)
+        {
+            if (_readPending)
+            {
+                Receive();
+            }
+            else
+            {
+                // Nobody reads: stop watching, or a level-triggered selector would report it without end.
+                Unwant(Interest.Read);
+            }
+        }
+        if ((ready & (Readiness.Writable | Readiness.Error | Readiness.HangUp)) != 0 && _key is { IsRegistered: true })
+        {
+            OnWritable();
+        }
+    }
+
+    private void Receive()
+    {
+        if (_readBuffer.IsEmpty)
+        {
+            CompleteRead(0, null);
+            return;
+        }
+        CallResult result = SocketCalls.Receive(_descriptor, _readBuffer.Span, SocketCallFlags.DontWait);
+        if (result.Succeeded)
+        {
+            Received += result.Value;
+            EndOfInput = result.Value == 0;
+            CompleteRead(result.Value, null);
+        }
+        else if (!result.WouldBlock)
+        {
+            Fault(_owner.OnError(SystemCallException.For("recv", result.Errno)));
+        }
+    }
+
+    /// <summary>Reads what is there without waiting. Loop's thread only, with no read pending.</summary>
+    /// <param name="buffer">Where the bytes go; not empty.</param>
+    /// <returns>The count, 0 at the end of input, -1 if nothing is there now.</returns>
+    public int TryRead(Span<byte> buffer)
+    {
+        if (_fault is not null)
+        {
+            throw _fault;
+        }
+        CallResult result = SocketCalls.Receive(_descriptor, buffer, SocketCallFlags.DontWait);
+        if (result.WouldBlock)
+        {
+            return -1;
+        }
+        if (!result.Succeeded)
+        {
+            Fault(_owner.OnError(SystemCallException.For("recv", result.Errno)));
+            throw _fault!;
+        }
+        Received += result.Value;
+        EndOfInput = result.Value == 0;
+        return result.Value;
+    }
+
+    private void CompleteRead(int count, Exception? exception)
+    {
+        _readPending = false;
+        _readBuffer = default;
+        if (_readToken.CanBeCanceled)
+        {
+            // Unregister, not Dispose: a callback that runs now finds another version and does nothing.
+            _readRegistration.Unregister();
+            _readRegistration = default;
+        }
+        CompletionScope scope = CompletionScope.Enter(_readWantsContext);
+        if (exception is null)
+        {
+            _read.SetResult(count);
+        }
+        else
+        {
+            _read.SetException(exception);
+        }
+        scope.Leave();
+    }
+
+    int IValueTaskSource<int>.GetResult(short token)
+    {
+        if (_read.GetStatus(token) == ValueTaskSourceStatus.Pending && _loop.IsCurrent)
+        {
+            _loop.WaitInline(static self => ((LoopSocket)self!)._read.GetStatus(((LoopSocket)self)._read.Version) != ValueTaskSourceStatus.Pending, this);
+        }
+        try
+        {
+            return _read.GetResult(token);
+        }
+        finally
+        {
+            Volatile.Write(ref _reading, 0);
+        }
+    }
+
+    ValueTaskSourceStatus IValueTaskSource<int>.GetStatus(short token) => _read.GetStatus(token);
+
+    void IValueTaskSource<int>.OnCompleted(Action<object?> continuation, object? state, short token, ValueTaskSourceOnCompletedFlags flags)
+    {
+        _readWantsContext = CompletionScope.WantsContext(_loop, ref flags);
+        _read.OnCompleted(continuation, state, token, flags);
+    }
+
+    private void Want(Interest interest)
+    {
+        if (_key is null)
+        {
+            _key = _loop.Register(_descriptor, interest, this);
+        }
+        else if ((_key.Interest & interest) != interest)
+        {
+            _loop.Modify(_key, _key.Interest | interest);
+        }
+    }
+
+    private void Unwant(Interest interest)
+    {
+        if (_key is { IsRegistered: true } key && (key.Interest & interest) != 0)
+        {
+            _loop.Modify(key, key.Interest & ~interest);
+        }
+    }
+
+    /// <summary>Ends the socket for good: what is pending and what comes later fails with <paramref name="cause"/>, unless
+    /// an earlier cause is there. Works on a dead peer; drops what is unsent.</summary>
+    /// <param name="cause">Why.</param>
+    public void Abort(Exception cause)
+    {
+        ArgumentNullException.ThrowIfNull(cause);
+        if (_loop.IsCurrent)
+        {
+            Fault(cause);
+            return;
+        }
+        if (_inBlockingCall)
+        {
+            ShutdownNow(SocketShutdown.Both);
+        }
+        _loop.Post(static state =>
+        {
+            (LoopSocket self, Exception cause) = ((LoopSocket, Exception))state!;
+            self.Fault(cause);
+        }, (this, cause));
+    }
+
+    private void Fault(Exception cause)
+    {
+        if (_fault is not null)
+        {
+            return;
+        }
+        // The first cause wins: mark, then fail every waiter with it.
+        _fault = cause;
+        ShutdownNow(SocketShutdown.Both);
+        Unwant(Interest.Read | Interest.Write);
+        if (_readPending)
+        {
+            CompleteRead(0, cause);
+        }
+        FailWrites(cause);
+    }
+
+    /// <summary>Ends one or both directions without closing the descriptor, which wakes whoever waits in a call on it.
+    /// Any thread may call it, also while the loop is blocked by a handler.</summary>
+    /// <param name="how">Which direction.</param>
+    public void ShutdownNow(SocketShutdown how)
+    {
+        bool added = false;
+        try
+        {
+            _handle.DangerousAddRef(ref added);
+            SocketCalls.Shutdown(_descriptor, how);
+        }
+        catch (ObjectDisposedException)
+        {
+            // It was closed meanwhile, which ends both directions too.
+        }
+        finally
+        {
+            if (added)
+            {
+                _handle.DangerousRelease();
+            }
+        }
+    }
+
+    /// <summary>Leaves the loop and closes the descriptor. Loop's thread only, with no operation pending.</summary>
+    public void Dispose()
+    {
+        _idleTimer?.Disarm();
+        _stallTimer?.Disarm();
+        if (_key is { IsRegistered: true } key)
+        {
+            // Out of the selector first: a copy of the descriptor elsewhere would go on reporting.
+            _loop.Unregister(key);
+        }
+        _fault ??= new ObjectDisposedException(nameof(LoopSocket));
+        _handle.Dispose();
+    }
+}

@@ -1,0 +1,51 @@
+namespace Switchboard.Servers;
+
+/// <summary>What a server does with a caller when its calls are at their limit.</summary>
+public enum WhenFull
+{
+    /// <summary>Leave it in the backlog until a call ends.</summary>
+    Wait,
+    /// <summary>Accept it and close it at once, with the reason <see cref="ConnectionEndReason.Limit"/>.</summary>
+    Refuse,
+}
+
+/// <summary>Where calls run: the one argument that decides it. Handlers stay the same. Immutable; one object may serve
+/// several servers.</summary>
+public abstract class Concurrency
+{
+    private protected Concurrency()
+    {
+    }
+
+    /// <summary>One call at a time, on the server's own thread; the others wait in the backlog.</summary>
+    /// <returns>The model.</returns>
+    public static Concurrency Sequential() => new SequentialConcurrency();
+
+    /// <summary>A thread for each call. Threads are kept and used again.</summary>
+    /// <param name="limit">The most calls at once, 1 or more. Default 2,048.</param>
+    /// <param name="whenFull">What becomes of callers beyond the limit.</param>
+    /// <param name="background">False if a running call keeps the program alive.</param>
+    /// <param name="joinOnClose">False if a stop does not wait for calls, nor end them.</param>
+    /// <returns>The model.</returns>
+    public static Concurrency Threads(int limit = 2048, WhenFull whenFull = WhenFull.Wait, bool background = true, bool joinOnClose = true)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(limit, 1);
+        return new ThreadsConcurrency(limit, whenFull, background, joinOnClose);
+    }
+
+    internal abstract CallModel Create(ModelSettings settings);
+
+    private sealed class SequentialConcurrency : Concurrency
+    {
+        internal override CallModel Create(ModelSettings settings) => new SequentialModel(settings);
+
+        public override string ToString() => "Sequential()";
+    }
+
+    private sealed class ThreadsConcurrency(int limit, WhenFull whenFull, bool background, bool joinOnClose) : Concurrency
+    {
+        internal override CallModel Create(ModelSettings settings) => new ThreadsModel(settings, limit, whenFull, background, joinOnClose);
+
+        public override string ToString() => $"Threads({limit})";
+    }
+}

@@ -1,0 +1,182 @@
+using System.Diagnostics;
+using System.Net;
+
+namespace Switchboard.Servers;
+
+/// <summary>
+/// One caller: a stream of bytes in both directions. Reads and writes suspend until something can be done; an await in a
+/// handler comes back to the call's own thread or loop, whatever the concurrency model.
+/// </summary>
+/// <remarks>Members may be called from any thread, one read at a time; from the call's own thread they are direct, from
+/// others they are handed over to it, which is slower.</remarks>
+public sealed partial class Connection
+{
+    private readonly Transport _transport;
+    private readonly ConnectionLimits _limits;
+    private readonly long _opened = Stopwatch.GetTimestamp();
+    private readonly Lock _endGate = new();
+    private ConnectionEndReason? _reason;
+    private Exception? _cause;
+    private ConnectionEnd? _end;
+    private TaskCompletionSource<ConnectionEnd>? _closed;
+
+    internal Connection(long id, Transport transport, ConnectionLimits limits, CancellationToken stopping)
+    {
+        Id = id;
+        _transport = transport;
+        _limits = limits;
+        Stopping = stopping;
+    }
+
+    /// <summary>A number that no other connection of this server has.</summary>
+    public long Id { get; }
+
+    /// <summary>The peer's address; null for a Unix peer that is not bound, and in memory.</summary>
+    public EndPoint? RemoteEndPoint => _transport.RemoteEndPoint;
+
+    /// <summary>The address that the peer reached; null in memory.</summary>
+    public EndPoint? LocalEndPoint => _transport.LocalEndPoint;
+
+    /// <summary>Cancelled when the server is stopped: end the call soon. A read with this token costs nothing extra.</summary>
+    public CancellationToken Stopping { get; }
+
+    /// <summary>The limits of this connection.</summary>
+    public ConnectionLimits Limits => _limits;
+
+    /// <summary>Completes once, when the connection has ended, with the reason. Never fails.</summary>
+    public Task<ConnectionEnd> Closed
+    {
+        get
+        {
+            lock (_endGate)
+            {
+                // Asynchronous continuations: nobody's code runs in the middle of a close.
+                _closed ??= new TaskCompletionSource<ConnectionEnd>(TaskCreationOptions.RunContinuationsAsynchronously);
+                if (_end is not null)
+                {
+                    _closed.TrySetResult(_end);
+                }
+                return _closed.Task;
+            }
+        }
+    }
+
+    internal Transport Transport => _transport;
+
+    /// <summary>Reads what is there, waiting until there is something.</summary>
+    /// <param name="buffer">Where the bytes go; an empty one means: wait until a read would not wait.</param>
+    /// <param name="cancellation">Ends the wait; no byte is lost then and the connection stays usable.</param>
+    /// <returns>The count, 0 when the peer has ended its direction.</returns>
+    /// <exception cref="ConnectionEndedException">The connection has ended: reset, a limit, a stop.</exception>
+    /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
+    /// <exception cref="InvalidOperationException">A read is pending already.</exception>
+    public ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellation = default)
+    {
+        if (HasBuffered)
+        {
+            return new ValueTask<int>(TakeBuffered(buffer.Span));
+        }
+        return _tooLong is null ? _transport.ReadAsync(buffer, cancellation) : ValueTask.FromException<int>(_tooLong);
+    }
+
+    /// <summary>Sends all of a buffer, which must stay as it is until the task completes. Writes go out whole, in the
+    /// order of the calls.</summary>
+    /// <param name="buffer">The bytes.</param>
+    /// <param name="cancellation">Takes the write back if nothing of it is out yet; otherwise ends the connection.</param>
+    /// <returns>Completes when the kernel has all of it.</returns>
+    /// <exception cref="ConnectionEndedException">The connection has ended: reset, stalled, a stop.</exception>
+    /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
+    public ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellation = default) =>
+        _transport.WriteAsync(buffer, cancellation);
+
+    /// <summary>Copies a message to be sent when the peer takes it. Never waits: for broadcasts.</summary>
+    /// <param name="message">The bytes; all of them are sent, or none.</param>
+    /// <returns>False if more than <see cref="ConnectionLimits.PendingSend"/> would wait, or the connection has ended.</returns>
+    public bool TrySend(ReadOnlySpan<byte> message) => _transport.TrySend(message);
+
+    /// <summary>Reads what is there, blocking the call's thread until there is something. For
+    /// <see cref="BlockingRequestHandler"/>.</summary>
+    /// <param name="buffer">Where the bytes go.</param>
+    /// <returns>The count, 0 when the peer has ended its direction or the server stops.</returns>
+    /// <exception cref="ConnectionEndedException">The connection has ended.</exception>
+    /// <exception cref="InvalidOperationException">Another thread calls, or the thread carries other connections too.</exception>
+    public int Read(Span<byte> buffer)
+    {
+        if (HasBuffered)
+        {
+            return TakeBuffered(buffer);
+        }
+        return _tooLong is null ? _transport.Read(buffer) : throw _tooLong;
+    }
+
+    /// <summary>Sends all of a buffer, blocking the call's thread until the kernel has it. For
+    /// <see cref="BlockingRequestHandler"/>.</summary>
+    /// <param name="buffer">The bytes.</param>
+    /// <exception cref="ConnectionEndedException">The connection has ended.</exception>
+    /// <exception cref="InvalidOperationException">Another thread calls, or the thread carries other connections too.</exception>
+    public void Write(ReadOnlySpan<byte> buffer) => _transport.Write(buffer);
+
+    /// <summary>Ends our direction once all that was written is out: the peer reads the end of input, and may go on
+    /// sending.</summary>
+    /// <returns>Completes when that is done.</returns>
+    public ValueTask CloseOutputAsync() => _transport.CloseOutputAsync();
+
+    /// <summary>Whether small writes are sent at once (TCP_NODELAY) or gathered by the kernel. Nothing on a Unix socket and in
+    /// memory.</summary>
+    /// <param name="noDelay">True to send at once.</param>
+    public void SetNoDelay(bool noDelay) => _transport.SetNoDelay(noDelay);
+
+    /// <summary>Ends the connection at once, whatever is pending; works on a dead peer. What is unsent is dropped.</summary>
+    public void Abort() => Abort(ConnectionEndReason.Aborted, null);
+
+    internal void Abort(ConnectionEndReason reason, string? message) =>
+        _transport.Abort(Broken(reason, message ?? "The connection was aborted by this program."));
+
+    /// <summary>Marks the cause if it is the first, and gives the exception that operations fail with.</summary>
+    internal ConnectionEndedException Broken(ConnectionEndReason reason, string message, Exception? inner = null)
+    {
+        var exception = new ConnectionEndedException(reason, message, inner);
+        SetCause(reason, inner);
+        return exception;
+    }
+
+    internal void SetCause(ConnectionEndReason reason, Exception? cause)
+    {
+        lock (_endGate)
+        {
+            if (_reason is null)
+            {
+                (_reason, _cause) = (reason, cause);
+            }
+        }
+    }
+
+    /// <summary>The reason marked so far.</summary>
+    internal ConnectionEndReason? Reason => _reason;
+
+    internal bool HasEnded => Volatile.Read(ref _end) is not null;
+
+    /// <summary>True if the peer has sent more than was read.</summary>
+    internal bool HasUnread => HasBuffered || (_transport is SocketTransport socket && Linux.DescriptorCalls.CountUnread(socket.Handle.Number).Value > 0);
+
+    /// <summary>Gives the connection its one end.</summary>
+    internal ConnectionEnd Close()
+    {
+        ReturnBuffer();
+        bool peerClosed = _transport.EndOfInput;
+        _transport.Close();
+        lock (_endGate)
+        {
+            if (_end is null)
+            {
+                ConnectionEndReason reason = _reason ?? (peerClosed ? ConnectionEndReason.PeerClosed : ConnectionEndReason.HandlerReturned);
+                _end = new ConnectionEnd(reason, _cause, _transport.Received, _transport.Sent, Stopwatch.GetElapsedTime(_opened));
+                _closed?.TrySetResult(_end);
+            }
+            return _end;
+        }
+    }
+
+    /// <inheritdoc/>
+    public override string ToString() => $"connection {Id} of {RemoteEndPoint?.ToString() ?? "an unnamed peer"}";
+}

@@ -1,0 +1,28 @@
+namespace Switchboard.Servers;
+
+/// <summary>What one connection may take. <see cref="Timeout.InfiniteTimeSpan"/> switches a time limit off.</summary>
+public sealed record ConnectionLimits
+{
+    /// <summary>The defaults.</summary>
+    public static ConnectionLimits Default { get; } = new();
+
+    /// <summary>How long a read may wait without a byte from the peer. Default 5 minutes.</summary>
+    public TimeSpan Idle { get; init => field = Time(value); } = TimeSpan.FromMinutes(5);
+
+    /// <summary>How long a write may wait while the peer takes no byte. Default 30 seconds.</summary>
+    public TimeSpan WriteStall { get; init => field = Time(value); } = TimeSpan.FromSeconds(30);
+
+    /// <summary>The longest message of a framing, in bytes, 1 or more. Default 1 MiB.</summary>
+    public int Message { get; init => field = Size(value); } = 1024 * 1024;
+
+    /// <summary>How many bytes of <see cref="Connection.TrySend"/> may wait to be sent, 1 or more. Default 64 KiB.</summary>
+    public int PendingSend { get; init => field = Size(value); } = 64 * 1024;
+
+    private static TimeSpan Time(TimeSpan value) => value > TimeSpan.Zero || value == Timeout.InfiniteTimeSpan
+        ? value
+        : throw new ArgumentOutOfRangeException(nameof(value), value, "A time limit must be longer than zero, or Timeout.InfiniteTimeSpan for none.");
+
+    private static int Size(int value) => value > 0
+        ? value
+        : throw new ArgumentOutOfRangeException(nameof(value), value, "A size limit must be 1 byte or more.");
+}

@@ -1,0 +1,95 @@
+using System.Net.Sockets;
+using Switchboard.Linux;
+using Switchboard.Polling;
+
+namespace Switchboard.Servers;
+
+/// <summary>A server of datagrams: UDP or Unix datagram sockets; one in, any number out. Steps and hooks are those of
+/// <see cref="SocketServer{TRequest}"/>.</summary>
+public abstract class DatagramServer : SocketServer<Datagram>
+{
+    private readonly Func<DatagramRequestHandler> _makeHandler;
+    private readonly byte[] _buffer;
+    private long _lastId;
+
+    private protected DatagramServer(ServerAddress address, HandlerSource<DatagramRequestHandler> handlers, Concurrency concurrency, ServerOptions? options, string kind)
+        : base(address, concurrency, options, kind)
+    {
+        _makeHandler = handlers.Make;
+        _buffer = new byte[Options.MaxPacketSize];
+    }
+
+    /// <inheritdoc/>
+    public override ServerStatistics Statistics => new(Accepted, OpenCalls, Pauses, new Dictionary<ConnectionEndReason, long>());
+
+    private protected override DescriptorHandle Open() => BoundSocket.Create(Address.EndPoint, SocketType.Dgram, Options.Socket);
+
+    private protected override void Listen(DescriptorHandle handle)
+    {
+    }
+
+    /// <inheritdoc/>
+    protected override Datagram? GetRequest()
+    {
+        NativeAddress peer = default;
+        CallResult result = SocketCalls.ReceiveFrom(SocketHandle!.Number, _buffer, ref peer, SocketCallFlags.DontWait | SocketCallFlags.Truncate);
+        if (result.WouldBlock)
+        {
+            return null;
+        }
+        if (result.Errno == Errno.ConnectionRefused)
+        {
+            // An earlier reply found nobody there; that says nothing of the datagrams that wait.
+            return GetRequest();
+        }
+        int length = result.OrThrow("recvfrom", Name);
+        byte[] data = _buffer.AsSpan(0, Math.Min(length, _buffer.Length)).ToArray();
+        return new Datagram(++_lastId, data, length, peer, SendAsync, LocalEndPoint);
+    }
+
+    /// <inheritdoc/>
+    protected override Task FinishAsync(Datagram request, CancellationToken stop) => _makeHandler().RunAsync(request, stop);
+
+    private async ValueTask SendAsync(ReadOnlyMemory<byte> data, NativeAddress remote, CancellationToken cancellation)
+    {
+        while (true)
+        {
+            if (SocketHandle is not { IsClosed: false } handle)
+            {
+                throw new ConnectionEndedException(ConnectionEndReason.Stopped, "The server was stopped, so its socket is closed. Reply before the handler returns.");
+            }
+            CallResult result = SocketCalls.SendTo(handle.Number, data.Span, remote, SocketCallFlags.DontWait);
+            if (!result.WouldBlock)
+            {
+                result.OrThrow("sendto", remote.ToEndPoint()?.ToString());
+                return;
+            }
+            await DescriptorReadiness.WaitAsync(handle, Interest.Write, cancellation);
+        }
+    }
+
+    private protected override void CloseSocket(DescriptorHandle handle)
+    {
+        // Handlers that run still answer through it; RunLoop closes it when they have ended.
+    }
+
+    private protected override string Describe(Datagram request) => $"datagram {request.Id} of {request.RemoteEndPoint?.ToString() ?? "an unnamed sender"}";
+
+    private protected override void Attach(Datagram request, EventLoop loop)
+    {
+    }
+
+    private protected override void Mark(Datagram request, ConnectionEndReason reason, Exception? exception)
+    {
+    }
+
+    private protected override void TellStop(Datagram request)
+    {
+    }
+
+    private protected override void Cut(Datagram request)
+    {
+    }
+
+    private protected override void Discard(Datagram request, ConnectionEndReason reason) => CloseRequest(request);
+}

@@ -1,0 +1,94 @@
+using System.Globalization;
+using System.Net;
+using System.Net.Sockets;
+using System.Text;
+
+namespace Switchboard.Servers;
+
+/// <summary>Where a server listens. Made from an <see cref="System.Net.EndPoint"/>, or from text: <c>127.0.0.1:8009</c>,
+/// <c>[::1]:8009</c>, <c>localhost:8009</c>, <c>*:8009</c> (all addresses, IPv4 and IPv6), <c>unix:/run/app.sock</c>,
+/// <c>unix:@name</c> (abstract). Port 0 takes a free one.</summary>
+public readonly record struct ServerAddress
+{
+    private const int LongestPath = 107;
+
+    private readonly EndPoint? _endPoint;
+
+    /// <summary>An address that .NET knows.</summary>
+    /// <param name="endPoint">IPv4, IPv6 or Unix.</param>
+    public ServerAddress(EndPoint endPoint)
+    {
+        ArgumentNullException.ThrowIfNull(endPoint);
+        _endPoint = endPoint;
+    }
+
+    /// <summary>The address.</summary>
+    public EndPoint EndPoint => _endPoint ?? throw new InvalidOperationException("No address was given.");
+
+    /// <summary>Reads an address.</summary>
+    /// <param name="text">HOST:PORT or unix:PATH.</param>
+    /// <returns>The address.</returns>
+    /// <exception cref="FormatException">The text is not an address; the message says what is.</exception>
+    public static ServerAddress Parse(string text)
+    {
+        ArgumentNullException.ThrowIfNull(text);
+        if (text.StartsWith("unix:", StringComparison.Ordinal))
+        {
+            return new ServerAddress(Unix(text, text[5..]));
+        }
+        int colon = text.LastIndexOf(':');
+        if (colon < 0 || !ushort.TryParse(text.AsSpan(colon + 1), NumberStyles.None, CultureInfo.InvariantCulture, out ushort port))
+        {
+            throw new FormatException($"'{text}' is not an address. Write HOST:PORT with a port from 0 to 65535, 127.0.0.1:8009 for example, or unix:PATH.");
+        }
+        return new ServerAddress(new IPEndPoint(Host(text, text[..colon]), port));
+    }
+
+    /// <summary>As <see cref="Parse"/>.</summary>
+    /// <param name="text">HOST:PORT or unix:PATH.</param>
+    public static implicit operator ServerAddress(string text) => Parse(text);
+
+    /// <summary>As the constructor.</summary>
+    /// <param name="endPoint">IPv4, IPv6 or Unix.</param>
+    public static implicit operator ServerAddress(EndPoint endPoint) => new(endPoint);
+
+    /// <summary>As the constructor.</summary>
+    /// <param name="endPoint">IPv4, IPv6 or Unix.</param>
+    /// <returns>The address.</returns>
+    public static ServerAddress FromEndPoint(EndPoint endPoint) => new(endPoint);
+
+    /// <summary>As the constructor.</summary>
+    /// <param name="text">HOST:PORT or unix:PATH.</param>
+    /// <returns>The address.</returns>
+    public static ServerAddress FromString(string text) => Parse(text);
+
+    /// <inheritdoc/>
+    public override string ToString() => _endPoint is null ? "" : Describe(_endPoint);
+
+    /// <summary>An address as text that <see cref="Parse"/> reads.</summary>
+    /// <param name="endPoint">The address.</param>
+    /// <returns>HOST:PORT or unix:PATH.</returns>
+    public static string Describe(EndPoint endPoint) => endPoint is UnixDomainSocketEndPoint ? $"unix:{endPoint}" : $"{endPoint}";
+
+    private static IPAddress Host(string text, string host) => host switch
+    {
+        "*" => IPAddress.IPv6Any,
+        "localhost" => IPAddress.Loopback,
+        ['[', .. var inner, ']'] when IPAddress.TryParse(inner, out IPAddress? v6) && v6.AddressFamily == AddressFamily.InterNetworkV6 => v6,
+        _ when IPAddress.TryParse(host, out IPAddress? v4) && v4.AddressFamily == AddressFamily.InterNetwork => v4,
+        _ => throw new FormatException($"'{host}' in '{text}' is not an address of this machine. Write an IPv4 address, an IPv6 address in brackets, localhost, or * for all addresses."),
+    };
+
+    private static UnixDomainSocketEndPoint Unix(string text, string path)
+    {
+        if (path.Length == 0)
+        {
+            throw new FormatException($"'{text}' has no path. Write unix:/run/app.sock, or unix:@name for an abstract address.");
+        }
+        if (Encoding.UTF8.GetByteCount(path) > LongestPath)
+        {
+            throw new FormatException($"'{path}' is longer than {LongestPath} bytes, the most that a Unix socket's address holds. Choose a shorter path.");
+        }
+        return new UnixDomainSocketEndPoint(path[0] == '@' ? '\0' + path[1..] : path);
+    }
+}

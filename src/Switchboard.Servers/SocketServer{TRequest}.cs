@@ -1,0 +1,261 @@
+using Switchboard.Linux;
+using Switchboard.Polling;
+
+namespace Switchboard.Servers;
+
+/// <summary>
+/// The walk of a request, one overridable step a method, in this order: (1) <see cref="GetRequest"/>, (2)
+/// <see cref="Verify"/>, (3) <see cref="Process"/>, which gives it to the concurrency model; there, on the call's own
+/// thread or loop, (4) <see cref="FinishAsync"/>, which makes the handler and runs it, (5)
+/// <see cref="ShutdownRequestAsync"/>, (6) <see cref="CloseRequest"/>. What fails goes to <see cref="OnError"/>.
+/// </summary>
+/// <typeparam name="TRequest"><see cref="Connection"/> or <see cref="Datagram"/>.</typeparam>
+public abstract partial class SocketServer<TRequest> : SocketServer
+    where TRequest : class
+{
+    private const int AcceptsPerTurn = 64;
+
+    private readonly CallModel _model;
+    private readonly ModelSettings _settings;
+    private readonly HashSet<ServedCall> _calls = [];
+    private TRequest? _held;
+    private long _accepted;
+
+    private protected SocketServer(ServerAddress address, Concurrency concurrency, ServerOptions? options, string kind)
+        : base(address, options, kind)
+    {
+        ArgumentNullException.ThrowIfNull(concurrency);
+        Concurrency = concurrency;
+        _loop = new EventLoop(new PollSelector(), waitsInline: true);
+        _loop.UnhandledException += OnUnhandled;
+        _settings = new ModelSettings(Name, _loop, () => _loop.Post(_ => Resume(), null), OnUnhandled);
+        _model = concurrency.Create(_settings);
+    }
+
+    /// <summary>Where calls run.</summary>
+    public Concurrency Concurrency { get; }
+
+    private protected bool AllowsBlocking => _model.AllowsBlocking;
+
+    /// <summary>(1) Takes the next request without waiting.</summary>
+    /// <returns>The request, or null if none is there now.</returns>
+    /// <exception cref="SystemCallException">The error decides what follows, by <see cref="AcceptErrors.Table"/>.</exception>
+    protected abstract TRequest? GetRequest();
+
+    /// <summary>(2) Whether to serve a request: override to turn callers away by their address, for example. On the
+    /// server's thread, so it must be quick.</summary>
+    /// <param name="request">The request.</param>
+    /// <returns>False to close it unserved. Always true unless overridden.</returns>
+    protected virtual bool Verify(TRequest request) => true;
+
+    /// <summary>(3) Gives a request to the concurrency model. Override to see or count requests; call the base.</summary>
+    /// <param name="request">The request.</param>
+    protected virtual void Process(TRequest request)
+    {
+        var call = new ServedCall(this, request);
+        lock (_calls)
+        {
+            _calls.Add(call);
+        }
+        try
+        {
+            _model.Start(call);
+        }
+        catch
+        {
+            Forget(call);
+            throw;
+        }
+    }
+
+    /// <summary>(4) Makes the handler and runs it: setup, handle, finish. On the call's own thread or loop.</summary>
+    /// <param name="request">The request.</param>
+    /// <param name="stop">Cancelled when the server stops.</param>
+    /// <returns>Completes when the request is served.</returns>
+    protected abstract Task FinishAsync(TRequest request, CancellationToken stop);
+
+    /// <summary>(5) Ends a request in good order: what was written goes out, the peer reads the end; then closes it.</summary>
+    /// <param name="request">The request.</param>
+    /// <returns>Completes when it is closed.</returns>
+    protected virtual ValueTask ShutdownRequestAsync(TRequest request)
+    {
+        CloseRequest(request);
+        return ValueTask.CompletedTask;
+    }
+
+    /// <summary>(6) Frees what a request holds.</summary>
+    /// <param name="request">The request.</param>
+    protected virtual void CloseRequest(TRequest request)
+    {
+    }
+
+    /// <summary>Called with what a handler or a step threw; the others are served on. Logs it unless overridden.</summary>
+    /// <param name="request">The request that it concerns.</param>
+    /// <param name="exception">What was thrown.</param>
+    protected virtual void OnError(TRequest request, Exception exception) => Log.HandlerFailed(Logger, Name, Describe(request), exception);
+
+    /// <summary>Called when <see cref="SocketServer.HandleRequestAsync"/> has waited in vain. Does nothing unless overridden.</summary>
+    protected virtual void OnTimeout()
+    {
+    }
+
+    /// <summary>Called on the server's thread every <see cref="ServerOptions.PollInterval"/> while it serves. Does nothing
+    /// unless overridden.</summary>
+    protected virtual void ServiceActions()
+    {
+    }
+
+    private protected abstract string Describe(TRequest request);
+
+    /// <summary>Gives a request the loop that it is served on, before <see cref="FinishAsync"/>.</summary>
+    private protected abstract void Attach(TRequest request, EventLoop loop);
+
+    /// <summary>Marks how a request ended, before it is shut down.</summary>
+    private protected abstract void Mark(TRequest request, ConnectionEndReason reason, Exception? exception);
+
+    /// <summary>Tells a request that the server stops: reads with the stop token end. Any thread.</summary>
+    private protected abstract void TellStop(TRequest request);
+
+    /// <summary>Ends a request that is still served after the grace time. Any thread.</summary>
+    private protected abstract void Cut(TRequest request);
+
+    /// <summary>Closes a request that gets no handler.</summary>
+    private protected abstract void Discard(TRequest request, ConnectionEndReason reason);
+
+    /// <summary>The requests that are being served.</summary>
+    private protected TRequest[] Served
+    {
+        get
+        {
+            lock (_calls)
+            {
+                return [.. _calls.Select(call => call.Request)];
+            }
+        }
+    }
+
+    /// <summary>Steps 1 to 3 for those who wait; on the server's loop. A bounded number a turn.</summary>
+    private void TakeRequests()
+    {
+        for (int left = Math.Min(AcceptsPerTurn, _wanted); left > 0 && !IsStopping && !_isPaused; left--)
+        {
+            bool hasRoom = _model.HasRoom;
+            if (!hasRoom && _model.WhenFull == WhenFull.Wait)
+            {
+                // Callers wait in the backlog: the listener is not watched until a call ends.
+                Watch(false);
+                return;
+            }
+            TRequest? request = Interlocked.Exchange(ref _held, null) ?? TryGetRequest();
+            if (request is null)
+            {
+                return;
+            }
+            _accepted++;
+            if (hasRoom)
+            {
+                Take(request);
+            }
+            else
+            {
+                Log.Refused(Logger, Name, Describe(request), Concurrency);
+                Discard(request, ConnectionEndReason.Limit);
+            }
+        }
+    }
+
+    private void Take(TRequest request)
+    {
+        try
+        {
+            if (!Verify(request))
+            {
+                Discard(request, ConnectionEndReason.Unverified);
+                return;
+            }
+            Process(request);
+            Took();
+        }
+        catch (DescriptorLimitException exception)
+        {
+            // The caller is accepted but its thread can't be made yet: keep it, and go on when there is room.
+            _accepted--;
+            _held = request;
+            Pause(exception);
+        }
+        catch (Exception exception)
+        {
+            Mark(request, ConnectionEndReason.HandlerFailed, exception);
+            OnError(request, exception);
+            Discard(request, ConnectionEndReason.HandlerFailed);
+        }
+    }
+
+    /// <summary>Steps 4 to 6, on the call's own thread or loop. Never fails.</summary>
+    private async Task ServeAsync(ServedCall call, EventLoop loop)
+    {
+        TRequest request = call.Request;
+        try
+        {
+            Attach(request, loop);
+            if (IsStopping)
+            {
+                TellStop(request);
+            }
+            await FinishAsync(request, Stopping);
+        }
+        catch (OperationCanceledException) when (IsStopping)
+        {
+            Mark(request, ConnectionEndReason.Stopped, null);
+        }
+        catch (Exception exception)
+        {
+            Failed(request, exception);
+        }
+        try
+        {
+            await ShutdownRequestAsync(request);
+        }
+        catch (Exception exception)
+        {
+            Failed(request, exception);
+            CloseRequest(request);
+        }
+        Forget(call);
+    }
+
+    private void Failed(TRequest request, Exception exception)
+    {
+        // The end of a connection leaves the handler as an exception; that is no fault of the handler.
+        if (exception is ConnectionEndedException ended)
+        {
+            Mark(request, ended.Reason, exception);
+            Log.EndedByConnection(Logger, Name, Describe(request), exception.Message);
+            return;
+        }
+        Mark(request, ConnectionEndReason.HandlerFailed, exception);
+        try
+        {
+            OnError(request, exception);
+        }
+        catch (Exception inner)
+        {
+            Log.HandlerFailed(Logger, Name, Describe(request), inner);
+        }
+    }
+
+    private void OnUnhandled(Exception exception) => Log.Unhandled(Logger, Name, exception);
+
+    /// <summary>One call of this server.</summary>
+    private sealed class ServedCall(SocketServer<TRequest> server, TRequest request) : Call
+    {
+        internal TRequest Request => request;
+
+        internal SocketServer<TRequest> Server => server;
+
+        /// <summary>True if its handler awaits the server's stop, which then must not wait for it.</summary>
+        internal bool AwaitsStop { get; set; }
+
+        internal override Task RunAsync(EventLoop loop) => server.ServeAsync(this, loop);
+    }
+}

@@ -1,0 +1,175 @@
+using Microsoft.Extensions.Logging;
+using Switchboard.Linux;
+using Switchboard.Polling;
+
+namespace Switchboard.Servers;
+
+/// <summary>A server of connections: TCP or Unix stream sockets. Steps and hooks are those of
+/// <see cref="SocketServer{TRequest}"/>.</summary>
+public abstract class StreamServer : SocketServer<Connection>
+{
+    private static readonly TimeSpan s_linger = TimeSpan.FromSeconds(2);
+
+    private readonly Func<CallHandler> _makeHandler;
+    private readonly bool _isBlocking;
+    private readonly long[] _endedBy = new long[Enum.GetValues<ConnectionEndReason>().Length];
+    private Listener? _listener;
+    private long _lastId;
+
+    private protected StreamServer(ServerAddress address, HandlerSource<CallHandler> handlers, Concurrency concurrency, ServerOptions? options, string kind)
+        : base(address, concurrency, options, kind)
+    {
+        _makeHandler = handlers.Make;
+        _isBlocking = handlers.IsBlocking;
+        if (_isBlocking && !AllowsBlocking)
+        {
+            throw new ArgumentException($"{handlers.Name} is a BlockingRequestHandler: it would block the event loop and every caller on it. Choose Concurrency.Threads, or derive it from RequestHandler.", nameof(concurrency));
+        }
+    }
+
+    /// <summary>Raised once for each connection that was accepted, when it has ended; on the thread that served it.</summary>
+    public event Action<Connection, ConnectionEnd>? ConnectionEnded;
+
+    /// <summary>The connections that are being served, at this moment.</summary>
+    public IReadOnlyCollection<Connection> Connections => Served;
+
+    /// <inheritdoc/>
+    public override ServerStatistics Statistics => new(Accepted, OpenCalls, Pauses,
+        _endedBy.Select((count, reason) => ((ConnectionEndReason)reason, Count: Interlocked.Read(ref _endedBy[reason]))).Where(row => row.Count > 0).ToDictionary(row => row.Item1, row => row.Count));
+
+    private protected override DescriptorHandle Open()
+    {
+        _listener = Listener.Bind(Address.EndPoint, Options.Socket);
+        return _listener.Handle;
+    }
+
+    private protected override void Listen(DescriptorHandle handle)
+    {
+        _listener!.Listen(Options.Backlog);
+        if (KernelLimits.MaxBacklog() is { } allowed && allowed < Options.Backlog)
+        {
+            Log.BacklogCapped(Logger, Name, Options.Backlog, allowed);
+        }
+    }
+
+    /// <inheritdoc/>
+    protected override Connection? GetRequest()
+    {
+        NativeAddress peer = default;
+        CallResult result = _listener!.Accept(ref peer);
+        if (result.WouldBlock)
+        {
+            return null;
+        }
+        var transport = new SocketTransport(new DescriptorHandle(result.OrThrow("accept4", Name)), peer);
+        var connection = new Connection(++_lastId, transport, Options.Limits, Stopping);
+        transport.Belong(connection);
+        if (Logger.IsEnabled(LogLevel.Debug))
+        {
+            Log.CallerAccepted(Logger, Name, Describe(connection));
+        }
+        return connection;
+    }
+
+    /// <inheritdoc/>
+    protected override Task FinishAsync(Connection request, CancellationToken stop) => _makeHandler().RunAsync(request, stop);
+
+    /// <summary>Sends what is waiting, ends our direction, and closes. Where the peer has sent more than was read, that is
+    /// taken and dropped for up to 2 seconds first: closing at once would reset the connection, and the peer would lose our
+    /// last words.</summary>
+    /// <inheritdoc/>
+    protected override ValueTask ShutdownRequestAsync(Connection request)
+    {
+        ArgumentNullException.ThrowIfNull(request);
+        ValueTask flushed = request.Transport.FlushAsync();
+        if (flushed.IsCompletedSuccessfully && !HasUnread(request))
+        {
+            CloseRequest(request);
+            return ValueTask.CompletedTask;
+        }
+        return LingerAsync(request, flushed);
+    }
+
+    private static bool HasUnread(Connection connection) =>
+        !connection.Transport.EndOfInput
+        && connection.Reason is null or ConnectionEndReason.MessageTooLong or ConnectionEndReason.HandlerFailed
+        && (connection.Reason == ConnectionEndReason.MessageTooLong || connection.HasUnread);
+
+    private async ValueTask LingerAsync(Connection request, ValueTask flushed)
+    {
+        Transport transport = request.Transport;
+        try
+        {
+            await flushed;
+            if (HasUnread(request))
+            {
+                await transport.CloseOutputAsync();
+                using var time = new CancellationTokenSource(s_linger);
+                var waste = new byte[4096];
+                while (await transport.ReadAsync(waste, time.Token) > 0)
+                {
+                }
+            }
+        }
+        catch (Exception exception) when (exception is IOException or OperationCanceledException)
+        {
+            // The peer is gone, or goes on sending: it had its time.
+        }
+        CloseRequest(request);
+    }
+
+    /// <inheritdoc/>
+    protected override void CloseRequest(Connection request)
+    {
+        ArgumentNullException.ThrowIfNull(request);
+        if (request.HasEnded)
+        {
+            return;
+        }
+        if (IsStopping && !request.Transport.EndOfInput)
+        {
+            request.SetCause(ConnectionEndReason.Stopped, null);
+        }
+        // Asked before the close, while the address is known.
+        string caller = Logger.IsEnabled(LogLevel.Debug) ? Describe(request) : "";
+        ConnectionEnd end = request.Close();
+        Interlocked.Increment(ref _endedBy[(int)end.Reason]);
+        Log.CallerEnded(Logger, Name, caller, end.Reason, end.Duration, end.Received, end.Sent);
+        ConnectionEnded?.Invoke(request, end);
+    }
+
+    private protected override string Describe(Connection request) => request.ToString();
+
+    private protected override void Attach(Connection request, EventLoop loop) => ((SocketTransport)request.Transport).Attach(loop);
+
+    private protected override void Mark(Connection request, ConnectionEndReason reason, Exception? exception) => request.SetCause(reason, exception);
+
+    private protected override void TellStop(Connection request)
+    {
+        var transport = (SocketTransport)request.Transport;
+        if (_isBlocking)
+        {
+            request.SetCause(ConnectionEndReason.Stopped, null);
+            transport.EndInput();
+        }
+        else
+        {
+            transport.CancelStopReads();
+        }
+    }
+
+    private protected override void Cut(Connection request)
+    {
+        request.Abort(ConnectionEndReason.Stopped, $"The server stopped, and the call still ran after the grace time (ServerOptions.Grace is {Options.Grace}).");
+        if (_isBlocking)
+        {
+            ((SocketTransport)request.Transport).EndBoth();
+        }
+    }
+
+    private protected override void Discard(Connection request, ConnectionEndReason reason)
+    {
+        request.SetCause(reason, null);
+        CloseRequest(request);
+    }
+}

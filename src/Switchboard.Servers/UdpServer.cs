@@ -1,0 +1,44 @@
+using System.Diagnostics.CodeAnalysis;
+
+namespace Switchboard.Servers;
+
+/// <summary>A server on a UDP socket.</summary>
+public class UdpServer : DatagramServer
+{
+    /// <summary>A server whose handler is a lambda.</summary>
+    /// <param name="address">Where to listen: <c>127.0.0.1:8009</c> for example.</param>
+    /// <param name="handler">Serves a datagram.</param>
+    /// <param name="concurrency">Where handlers run; null for <see cref="Concurrency.Threads"/>.</param>
+    /// <param name="options">How; null for the defaults.</param>
+    public UdpServer(ServerAddress address, Func<Datagram, CancellationToken, Task> handler, Concurrency? concurrency = null, ServerOptions? options = null)
+        : this(address, HandlerSource<DatagramRequestHandler>.From(() => new LambdaDatagramHandler(handler), isBlocking: false), concurrency, options) => ArgumentNullException.ThrowIfNull(handler);
+
+    /// <summary>A server whose handlers come from a factory.</summary>
+    /// <param name="address">Where to listen: <c>127.0.0.1:8009</c> for example.</param>
+    /// <param name="factory">Makes a new handler for each datagram.</param>
+    /// <param name="concurrency">Where handlers run; null for <see cref="Concurrency.Threads"/>.</param>
+    /// <param name="options">How; null for the defaults.</param>
+    public UdpServer(ServerAddress address, Func<DatagramRequestHandler> factory, Concurrency? concurrency = null, ServerOptions? options = null)
+        : this(address, HandlerSource<DatagramRequestHandler>.From(factory, isBlocking: false), concurrency, options)
+    {
+    }
+
+    private protected UdpServer(ServerAddress address, HandlerSource<DatagramRequestHandler> handlers, Concurrency? concurrency, ServerOptions? options)
+        : base(Checked(address), handlers, concurrency ?? Concurrency.Threads(), options, "UDP")
+    {
+    }
+
+    private static ServerAddress Checked(ServerAddress address) => address.EndPoint is System.Net.IPEndPoint
+        ? address
+        : throw new ArgumentException($"UdpServer can't listen on {address}. Give it HOST:PORT, or use UnixDatagramServer.", nameof(address));
+}
+
+/// <summary>A server on a UDP socket. Its handlers are of one type, made by their constructor, whose parameters come from the services.</summary>
+/// <typeparam name="THandler">The type.</typeparam>
+/// <param name="address">Where to listen: <c>127.0.0.1:8009</c> for example.</param>
+/// <param name="concurrency">Where handlers run; null for <see cref="Concurrency.Threads"/>.</param>
+/// <param name="options">How; null for the defaults.</param>
+/// <param name="services">Gives the parameters of the handler's constructor; null for none.</param>
+public class UdpServer<[DynamicallyAccessedMembers(DynamicallyAccessedMemberTypes.PublicConstructors)] THandler>(ServerAddress address, Concurrency? concurrency = null, ServerOptions? options = null, IServiceProvider? services = null)
+    : UdpServer(address, HandlerSource<DatagramRequestHandler>.Of<THandler>(services), concurrency, options)
+    where THandler : DatagramRequestHandler;

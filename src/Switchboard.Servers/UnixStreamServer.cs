@@ -1,0 +1,54 @@
+using System.Diagnostics.CodeAnalysis;
+
+namespace Switchboard.Servers;
+
+/// <summary>A server on a Unix stream socket.</summary>
+public class UnixStreamServer : StreamServer
+{
+    /// <summary>A server whose handler is a lambda.</summary>
+    /// <param name="address">Where to listen: <c>unix:/run/app.sock</c> for example.</param>
+    /// <param name="handler">Serves a call; the connection ends when it returns.</param>
+    /// <param name="concurrency">Where calls run; null for <see cref="Concurrency.Threads"/>.</param>
+    /// <param name="options">How; null for the defaults.</param>
+    public UnixStreamServer(ServerAddress address, Func<Connection, CancellationToken, Task> handler, Concurrency? concurrency = null, ServerOptions? options = null)
+        : this(address, HandlerSource<CallHandler>.From(() => new LambdaHandler(handler), isBlocking: false), concurrency, options) => ArgumentNullException.ThrowIfNull(handler);
+
+    /// <summary>A server whose handlers come from a factory.</summary>
+    /// <param name="address">Where to listen: <c>unix:/run/app.sock</c> for example.</param>
+    /// <param name="factory">Makes a new handler for each call.</param>
+    /// <param name="concurrency">Where calls run; null for <see cref="Concurrency.Threads"/>.</param>
+    /// <param name="options">How; null for the defaults.</param>
+    public UnixStreamServer(ServerAddress address, Func<RequestHandler> factory, Concurrency? concurrency = null, ServerOptions? options = null)
+        : this(address, HandlerSource<CallHandler>.From(factory, isBlocking: false), concurrency, options)
+    {
+    }
+
+    /// <summary>A server whose handlers block their thread and come from a factory.</summary>
+    /// <param name="address">Where to listen: <c>unix:/run/app.sock</c> for example.</param>
+    /// <param name="factory">Makes a new handler for each call.</param>
+    /// <param name="concurrency">Where calls run; null for <see cref="Concurrency.Threads"/>. An event loop is refused.</param>
+    /// <param name="options">How; null for the defaults.</param>
+    public UnixStreamServer(ServerAddress address, Func<BlockingRequestHandler> factory, Concurrency? concurrency = null, ServerOptions? options = null)
+        : this(address, HandlerSource<CallHandler>.From(factory, isBlocking: true), concurrency, options)
+    {
+    }
+
+    private protected UnixStreamServer(ServerAddress address, HandlerSource<CallHandler> handlers, Concurrency? concurrency, ServerOptions? options)
+        : base(Checked(address), handlers, concurrency ?? Concurrency.Threads(), options, "Unix")
+    {
+    }
+
+    private static ServerAddress Checked(ServerAddress address) => address.EndPoint is System.Net.Sockets.UnixDomainSocketEndPoint
+        ? address
+        : throw new ArgumentException($"UnixStreamServer can't listen on {address}. Give it unix:PATH, or use TcpServer.", nameof(address));
+}
+
+/// <summary>A server on a Unix stream socket. Its handlers are of one type, made by their constructor, whose parameters come from the services.</summary>
+/// <typeparam name="THandler">A <see cref="RequestHandler"/> or <see cref="BlockingRequestHandler"/>.</typeparam>
+/// <param name="address">Where to listen: <c>unix:/run/app.sock</c> for example.</param>
+/// <param name="concurrency">Where calls run; null for <see cref="Concurrency.Threads"/>.</param>
+/// <param name="options">How; null for the defaults.</param>
+/// <param name="services">Gives the parameters of the handler's constructor; null for none.</param>
+public class UnixStreamServer<[DynamicallyAccessedMembers(DynamicallyAccessedMemberTypes.PublicConstructors)] THandler>(ServerAddress address, Concurrency? concurrency = null, ServerOptions? options = null, IServiceProvider? services = null)
+    : UnixStreamServer(address, HandlerSource<CallHandler>.Of<THandler>(services), concurrency, options)
+    where THandler : CallHandler;
