@@ -38,6 +38,8 @@ public enum Errno
     NoSpace = 28,
     /// <summary>EPIPE: the other end is closed.</summary>
     BrokenPipe = 32,
+    /// <summary>ENOSYS: this kernel does not have the call.</summary>
+    NotImplemented = 38,
     /// <summary>ENONET: the machine is not on the network.</summary>
     NoNetwork = 64,
     /// <summary>EPROTO: a protocol error.</summary>

@@ -85,6 +85,16 @@ public struct DescriptorSet
         this[descriptor >> 6] |= 1UL << (descriptor & 63);
     }
 
+    /// <summary>Takes a number out; nothing if it is not in.</summary>
+    /// <param name="descriptor">Any number.</param>
+    public void Remove(int descriptor)
+    {
+        if ((uint)descriptor < Capacity)
+        {
+            this[descriptor >> 6] &= ~(1UL << (descriptor & 63));
+        }
+    }
+
     /// <summary>True if the number is in.</summary>
     /// <param name="descriptor">Any number.</param>
     /// <returns>Whether the set has it.</returns>
@@ -217,18 +227,20 @@ public static partial class MultiplexCalls
     /// <param name="epoll">The instance.</param>
     /// <param name="ready">Filled with what is ready.</param>
     /// <param name="timeout">How long to wait.</param>
+    /// <param name="limit">How many events to take at most, 1 or more; the buffer's capacity if that is less.</param>
     /// <returns>How many events there are, 0 after the timeout.</returns>
     /// <exception cref="SystemCallException">It is not an open epoll instance.</exception>
-    public static unsafe int EpollWait(int epoll, EpollEventBuffer ready, TimeSpan? timeout)
+    public static unsafe int EpollWait(int epoll, EpollEventBuffer ready, TimeSpan? timeout, int limit = int.MaxValue)
     {
         ArgumentNullException.ThrowIfNull(ready);
+        int capacity = Math.Min(limit, ready.Capacity);
         WaitTime wait = new(timeout);
         fixed (byte* p = ready.Bytes)
         {
             while (true)
             {
                 int asked = wait.LeftMilliseconds();
-                CallResult result = CallResult.Of(epoll_wait(epoll, p, ready.Capacity, asked), Marshal.GetLastPInvokeError());
+                CallResult result = CallResult.Of(epoll_wait(epoll, p, capacity, asked), Marshal.GetLastPInvokeError());
                 if (result.Errno != Errno.Interrupted && !(result.Value == 0 && wait.IsLongerThan(asked)))
                 {
                     return result.OrThrow("epoll_wait", $"epoll descriptor {epoll}");
