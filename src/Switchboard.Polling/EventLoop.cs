@@ -140,12 +140,12 @@ public sealed class EventLoop : IDisposable
             while (true)
             {
                 RunPosted();                                            // (1)
-                _timers.RunDue(this);                                   // (2)
+                long now = _timers.RunDue(this);                        // (2)
                 if (done(state))
                 {
                     return;
                 }
-                Dispatch(ready, _selector.Select(ready, TimeToSleep())); // (3)
+                Dispatch(ready, _selector.Select(ready, TimeToSleep(now))); // (3)
             }
         }
         finally
@@ -154,7 +154,7 @@ public sealed class EventLoop : IDisposable
         }
     }
 
-    private TimeSpan? TimeToSleep()
+    private TimeSpan? TimeToSleep(long now)
     {
         lock (_gate)
         {
@@ -164,7 +164,7 @@ public sealed class EventLoop : IDisposable
             }
             _sleeping = true;
         }
-        return _timers.UntilNext();
+        return _timers.UntilNext(now);
     }
 
     private void RunPosted()

@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Net.Sockets;
 using System.Threading.Tasks.Sources;
 using Switchboard.Linux;
@@ -16,6 +15,9 @@ namespace Switchboard.Polling;
 /// </remarks>
 public sealed partial class LoopSocket : IReadyHandler, IValueTaskSource<int>, IDisposable
 {
+    // The clock of the stamps is cheap and moves in steps of up to this many milliseconds; no limit may fire early.
+    private const long CoarseClockStep = 10;
+
     private readonly EventLoop _loop;
     private readonly DescriptorHandle _handle;
     private readonly ILoopSocketOwner _owner;
@@ -117,7 +119,7 @@ public sealed partial class LoopSocket : IReadyHandler, IValueTaskSource<int>, I
         TimeSpan limit = _owner.IdleLimit;
         if (limit != Timeout.InfiniteTimeSpan)
         {
-            _readStarted = Stopwatch.GetTimestamp();
+            _readStarted = Environment.TickCount64;
             _idleTimer ??= new LoopTimer(_loop, static self => ((LoopSocket)self!).CheckIdle(), this);
             if (!_idleTimer.IsArmed)
             {
@@ -134,7 +136,7 @@ public sealed partial class LoopSocket : IReadyHandler, IValueTaskSource<int>, I
             return;
         }
         TimeSpan limit = _owner.IdleLimit;
-        TimeSpan left = limit - Stopwatch.GetElapsedTime(_readStarted);
+        TimeSpan left = limit - TimeSpan.FromMilliseconds(Environment.TickCount64 - _readStarted - CoarseClockStep);
         if (left > TimeSpan.Zero)
         {
             _idleTimer!.Arm(left);

@@ -78,30 +78,36 @@ internal sealed class TimerHeap
     }
 
     /// <summary>The time to the soonest timer, rounded up; null if there is none.</summary>
-    internal TimeSpan? UntilNext()
+    internal TimeSpan? UntilNext(long now)
     {
         if (_count == 0)
         {
             return null;
         }
-        long left = _heap[0].Due - Stopwatch.GetTimestamp();
+        long left = _heap[0].Due - now;
         return left <= 0 ? TimeSpan.Zero : Stopwatch.GetElapsedTime(0, left) + TimeSpan.FromTicks(1);
     }
 
-    internal void RunDue(EventLoop loop)
+    /// <summary>Runs what is due, and gives the time after that; the clock is not read while no timer is armed.</summary>
+    internal long RunDue(EventLoop loop)
     {
         if (_count == 0)
         {
-            return;
+            return 0;
         }
         // A timer armed by a callback waits for the next turn even if its time is zero.
         long now = Stopwatch.GetTimestamp();
+        if (_heap[0].Due > now)
+        {
+            return now;
+        }
         while (_count > 0 && _heap[0].Due <= now)
         {
             LoopTimer timer = _heap[0];
             Remove(timer);
             loop.Invoke(timer.Callback, timer.State);
         }
+        return Stopwatch.GetTimestamp();
     }
 
     private void Up(int place, LoopTimer timer)

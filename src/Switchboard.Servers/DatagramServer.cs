@@ -83,6 +83,8 @@ public abstract class DatagramServer : SocketServer<Datagram>
     {
     }
 
+    private protected override bool HasEndedItself(Datagram request) => false;
+
     private protected override void TellStop(Datagram request)
     {
     }

@@ -113,6 +113,9 @@ public abstract partial class SocketServer<TRequest> : SocketServer
     /// <summary>Marks how a request ended, before it is shut down.</summary>
     private protected abstract void Mark(TRequest request, ConnectionEndReason reason, Exception? exception);
 
+    /// <summary>True if an end of the request is marked already.</summary>
+    private protected abstract bool HasEndedItself(TRequest request);
+
     /// <summary>Tells a request that the server stops: reads with the stop token end. Any thread.</summary>
     private protected abstract void TellStop(TRequest request);
 
@@ -226,10 +229,10 @@ public abstract partial class SocketServer<TRequest> : SocketServer
 
     private void Failed(TRequest request, Exception exception)
     {
-        // The end of a connection leaves the handler as an exception; that is no fault of the handler.
-        if (exception is ConnectionEndedException ended)
+        // The end of a connection leaves the handler as an exception, perhaps wrapped by a stream or reader; that is no
+        // fault of the handler.
+        if (exception is ConnectionEndedException || (exception is IOException && HasEndedItself(request)))
         {
-            Mark(request, ended.Reason, exception);
             Log.EndedByConnection(Logger, Name, Describe(request), exception.Message);
             return;
         }

@@ -44,7 +44,9 @@ internal sealed class SocketTransport(DescriptorHandle handle, NativeAddress rem
     {
         var socket = new LoopSocket(loop, handle, this);
         _socket = socket;
-        if (Volatile.Read(ref _abortedEarly) is { } cause)
+        // Against Abort on another thread: each writes its own field before it reads the other's.
+        Interlocked.MemoryBarrier();
+        if (_abortedEarly is { } cause)
         {
             socket.Abort(cause);
         }
@@ -79,7 +81,8 @@ internal sealed class SocketTransport(DescriptorHandle handle, NativeAddress rem
 
     internal override void Abort(Exception cause)
     {
-        Volatile.Write(ref _abortedEarly, cause);
+        _abortedEarly = cause;
+        Interlocked.MemoryBarrier();
         _socket?.Abort(cause);
     }
 

@@ -144,6 +144,8 @@ public abstract class StreamServer : SocketServer<Connection>
 
     private protected override void Mark(Connection request, ConnectionEndReason reason, Exception? exception) => request.SetCause(reason, exception);
 
+    private protected override bool HasEndedItself(Connection request) => request.Reason is not null;
+
     private protected override void TellStop(Connection request)
     {
         var transport = (SocketTransport)request.Transport;
