@@ -9,6 +9,10 @@ internal static class Contest
     // In these the runtimes compile what is hot; .NET does so twice.
     private const int WarmUpRounds = 2;
 
+    // A round during which other programs took more than this of the two processors is made again, this often at most.
+    private const double BearableShare = 0.2;
+    private const int MostAttempts = 5;
+
     /// <param name="servers">Who takes part.</param>
     /// <param name="options">How many rounds, and how long each.</param>
     /// <param name="request">What is sent; its port is filled in for each server.</param>
@@ -34,9 +38,8 @@ internal static class Contest
         {
             foreach (ServerProcess server in round % 2 == 0 ? started : Enumerable.Reverse(started))
             {
-                Sample sample = await generator.CallAsync(server, request with { Port = server.Port }, stop);
                 string what = round < 0 ? "warm-up" : $"round {round + 1} of {options.Rounds}";
-                Console.Error.WriteLine($"{what}: {server.Name} {sample.KiloRequestsPerSecond:F1} k/s, {sample.MicrosecondsPerRequest:F2} us of processor time per request");
+                Sample sample = await CallAsync(what, generator, server, request, round < 0 ? 1 : MostAttempts, stop);
                 if (round >= 0)
                 {
                     samples[server.Name].Add(sample);
@@ -44,6 +47,20 @@ internal static class Contest
             }
         }
         return samples;
+    }
+
+    private static async Task<Sample> CallAsync(
+        string what, GeneratorProcess generator, ServerProcess server, LoadRequest request, int mostAttempts, CancellationToken stop)
+    {
+        Sample? best = null;
+        for (int attempt = 1; attempt <= mostAttempts && !(best?.OthersShare < BearableShare); attempt++)
+        {
+            Sample sample = await generator.CallAsync(server, request with { Port = server.Port }, stop);
+            string others = sample.OthersShare < BearableShare ? "" : $" (other programs used {sample.OthersShare:P0} of a processor)";
+            Console.Error.WriteLine($"{what}: {server.Name} {sample.KiloRequestsPerSecond:F1} k/s, {sample.MicrosecondsPerRequest:F2} us of processor time per request{others}");
+            best = best is null || sample.OthersShare < best.OthersShare ? sample : best;
+        }
+        return best!;
     }
 
     /// <summary>Ends all that was started, whatever happens, the last first.</summary>

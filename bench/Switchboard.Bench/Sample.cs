@@ -5,7 +5,8 @@ namespace Switchboard.Bench;
 /// <param name="Seconds">How long it took.</param>
 /// <param name="ProcessorTime">What the server's process used for it, in all its threads.</param>
 /// <param name="AllocatedBytes">What it allocated on its managed heap for it; null if it has none.</param>
-internal sealed record Sample(long Requests, double Seconds, TimeSpan ProcessorTime, long? AllocatedBytes)
+/// <param name="OthersShare">How busy other programs kept the two processors meanwhile; 1 is one whole processor.</param>
+internal sealed record Sample(long Requests, double Seconds, TimeSpan ProcessorTime, long? AllocatedBytes, double OthersShare)
 {
     internal double KiloRequestsPerSecond => Requests / Seconds / 1000;
 
