@@ -14,6 +14,8 @@ internal static class ServerVerb
 
     private static readonly Dictionary<string, Func<Task<int>>> Starts = new()
     {
+        ["ours-threads"] = OurServer.StartThreadsAsync,
+        ["ours-threads-blocking"] = OurServer.StartThreadsBlockingAsync,
         ["kestrel"] = KestrelServer.StartAsync,
         ["dotnet-async-sockets"] = AsyncSocketsServer.StartAsync,
         ["dotnet-blocking-threads"] = BlockingThreadsServer.StartAsync,

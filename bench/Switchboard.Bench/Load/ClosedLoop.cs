@@ -25,12 +25,17 @@ internal sealed class ClosedLoop(IPEndPoint server, int callers, int size, bool 
     private readonly Payload _payload = new(size);
     private int _waiting;
 
-    /// <summary>Makes the connections that are kept, before the time that is measured.</summary>
+    /// <summary>Makes the connections that are kept, before the time that is measured, and sends a request on each: only
+    /// its answer shows that the server has accepted the connection and made what it needs for it.</summary>
     internal void Open()
     {
         for (int caller = 0; !reconnect && caller < callers; caller++)
         {
             Connect(caller);
+        }
+        if (!reconnect)
+        {
+            Run(TimeSpan.Zero);
         }
     }
 
