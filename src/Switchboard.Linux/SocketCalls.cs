@@ -148,6 +148,18 @@ public static partial class SocketCalls
         }
     }
 
+    /// <summary>Connects, as <c>connect(2)</c>, without allocation.</summary>
+    /// <param name="descriptor">The socket.</param>
+    /// <param name="address">Whom to reach.</param>
+    /// <returns>Success, EINPROGRESS of a non-blocking socket, or the error.</returns>
+    public static unsafe CallResult Connect(int descriptor, in NativeAddress address)
+    {
+        fixed (NativeAddress* p = &address)
+        {
+            return CallResult.Of(connect(descriptor, (byte*)p, p->Length), Marshal.GetLastPInvokeError());
+        }
+    }
+
     /// <summary>Receives what is there, as <c>recv(2)</c>.</summary>
     /// <param name="descriptor">The socket.</param>
     /// <param name="destination">Where the bytes go.</param>

@@ -1,0 +1,85 @@
+using Switchboard.Bench.Load;
+
+namespace Switchboard.Bench;
+
+/// <summary>Runs servers against the same load in turn: all are started first and stay up, and every round calls each
+/// of them once, so that what else the machine does meets all alike.</summary>
+internal static class Contest
+{
+    // In these the runtimes compile what is hot; .NET does so twice.
+    private const int WarmUpRounds = 2;
+
+    // A round during which other programs took more than this of the two processors is made again, this often at most.
+    private const double BearableShare = 0.2;
+    private const int MostAttempts = 5;
+
+    /// <param name="servers">Who takes part.</param>
+    /// <param name="options">How many rounds, and how long each.</param>
+    /// <param name="request">What is sent; its port is filled in for each server.</param>
+    /// <param name="stop">Ends the run.</param>
+    /// <returns>The samples of each server, in the order of the rounds.</returns>
+    /// <exception cref="BenchException">A server or the load generator failed.</exception>
+    internal static async Task<IReadOnlyDictionary<string, List<Sample>>> RunAsync(
+        IReadOnlyList<Server> servers, BenchOptions options, LoadRequest request, CancellationToken stop)
+    {
+        Cores cores = Cores.Find();
+        Console.Error.WriteLine(cores.Server is null
+            ? "There is one processor: servers and load generator share it."
+            : $"Servers run on processor {cores.Server}, the load generator on processor {cores.Generator}.");
+        Dictionary<string, List<Sample>> samples = servers.ToDictionary(server => server.Name, _ => new List<Sample>());
+        using Running running = new();
+        GeneratorProcess generator = running.Keep(GeneratorProcess.Start(cores));
+        List<ServerProcess> started = [];
+        foreach (Server server in servers)
+        {
+            started.Add(running.Keep(await ServerProcess.StartAsync(server, cores, stop)));
+        }
+        for (int round = -WarmUpRounds; round < options.Rounds; round++)
+        {
+            foreach (ServerProcess server in round % 2 == 0 ? started : Enumerable.Reverse(started))
+            {
+                string what = round < 0 ? "warm-up" : $"round {round + 1} of {options.Rounds}";
+                Sample sample = await CallAsync(what, generator, server, request, round < 0 ? 1 : MostAttempts, stop);
+                if (round >= 0)
+                {
+                    samples[server.Name].Add(sample);
+                }
+            }
+        }
+        return samples;
+    }
+
+    private static async Task<Sample> CallAsync(
+        string what, GeneratorProcess generator, ServerProcess server, LoadRequest request, int mostAttempts, CancellationToken stop)
+    {
+        Sample? best = null;
+        for (int attempt = 1; attempt <= mostAttempts && !(best?.OthersShare < BearableShare); attempt++)
+        {
+            Sample sample = await generator.CallAsync(server, request with { Port = server.Port }, stop);
+            string others = sample.OthersShare < BearableShare ? "" : $" (other programs used {sample.OthersShare:P0} of a processor)";
+            Console.Error.WriteLine($"{what}: {server.Name} {sample.KiloRequestsPerSecond:F1} k/s, {sample.MicrosecondsPerRequest:F2} us of processor time per request{others}");
+            best = best is null || sample.OthersShare < best.OthersShare ? sample : best;
+        }
+        return best!;
+    }
+
+    /// <summary>Ends all that was started, whatever happens, the last first.</summary>
+    private sealed class Running : IDisposable
+    {
+        private readonly Stack<IDisposable> _kept = new();
+
+        internal T Keep<T>(T started) where T : IDisposable
+        {
+            _kept.Push(started);
+            return started;
+        }
+
+        public void Dispose()
+        {
+            while (_kept.TryPop(out IDisposable? started))
+            {
+                started.Dispose();
+            }
+        }
+    }
+}

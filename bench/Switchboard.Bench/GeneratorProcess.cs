@@ -1,0 +1,59 @@
+using System.Text.Json;
+using Switchboard.Bench.Load;
+using Switchboard.Linux;
+
+namespace Switchboard.Bench;
+
+/// <summary>The load generator, seen from the run: another process on another processor than the servers.</summary>
+internal sealed class GeneratorProcess : IDisposable
+{
+    private readonly ChildProcess _process;
+    private readonly Cores _cores;
+
+    private GeneratorProcess(ChildProcess process, Cores cores) => (_process, _cores) = (process, cores);
+
+    // Tiers are off so that its code is as fast in the first round as in the last.
+    internal static GeneratorProcess Start(Cores cores) =>
+        new(ChildProcess.Start("the load generator", ChildProcess.Self("generate"), cores.Generator, ("DOTNET_TieredCompilation", "0")), cores);
+
+    /// <summary>Calls a server for some time.</summary>
+    /// <param name="server">The server.</param>
+    /// <param name="request">What to send it.</param>
+    /// <param name="stop">Ends the wait.</param>
+    /// <returns>What came of it, and what the server used for it.</returns>
+    /// <exception cref="BenchException">A request failed, or a process ended.</exception>
+    internal async Task<Sample> CallAsync(ServerProcess server, LoadRequest request, CancellationToken stop)
+    {
+        _process.Say(JsonSerializer.Serialize(request));
+        await HearAsync(server, stop);
+        long? allocatedBefore = await server.CountAllocatedAsync(stop);
+        TimeSpan othersBefore = OthersTime(server);
+        TimeSpan timeBefore = server.ProcessorTime;
+        _process.Say("");
+        LoadResult result = await HearAsync(server, stop);
+        TimeSpan timeAfter = server.ProcessorTime;
+        TimeSpan othersAfter = OthersTime(server);
+        long? allocatedAfter = await server.CountAllocatedAsync(stop);
+        _process.Say("");
+        if (result.Requests == 0)
+        {
+            throw new BenchException($"{server.Name} answered no request in {request.Seconds} s; give it longer with --seconds.");
+        }
+        return new Sample(result.Requests, result.Seconds, timeAfter - timeBefore, allocatedAfter - allocatedBefore,
+            (othersAfter - othersBefore).TotalSeconds / result.Seconds);
+    }
+
+    // What runs on the two processors beside the two processes that are meant to.
+    private TimeSpan OthersTime(ServerProcess server) =>
+        _cores.Server is null
+            ? TimeSpan.Zero
+            : Processors.BusyTime(_cores.Server) - server.ProcessorTime + Processors.BusyTime(_cores.Generator) - ProcessCalls.ProcessorTime(_process.Id);
+
+    private async Task<LoadResult> HearAsync(ServerProcess server, CancellationToken stop)
+    {
+        LoadResult result = JsonSerializer.Deserialize<LoadResult>(await _process.HearAsync(stop))!;
+        return result.Errors == 0 ? result : throw new BenchException($"Calling {server.Name} failed: {result.Error}");
+    }
+
+    public void Dispose() => _process.Dispose();
+}

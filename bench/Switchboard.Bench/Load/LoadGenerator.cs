@@ -1,0 +1,45 @@
+using System.Diagnostics;
+using System.Net;
+using System.Text.Json;
+
+namespace Switchboard.Bench.Load;
+
+/// <summary>The process that calls the server under test. It is kept for a whole run, so that its code is compiled
+/// fully before anything is measured, and ends when its standard input does.</summary>
+internal static class LoadGenerator
+{
+    internal static int Run()
+    {
+        while (Console.ReadLine() is { } line)
+        {
+            Answer(JsonSerializer.Deserialize<LoadRequest>(line)!);
+        }
+        return 0;
+    }
+
+    private static void Answer(LoadRequest request)
+    {
+        long started = Stopwatch.GetTimestamp();
+        try
+        {
+            using ClosedLoop loop = new(new IPEndPoint(IPAddress.Loopback, request.Port), request.Callers, request.Size, request.Reconnect);
+            loop.Open();
+            Say(new LoadResult(0, 0, 0));
+            if (Console.ReadLine() is null)
+            {
+                return;
+            }
+            started = Stopwatch.GetTimestamp();
+            long answered = loop.Run(TimeSpan.FromSeconds(request.Seconds));
+            Say(new LoadResult(answered, 0, Stopwatch.GetElapsedTime(started).TotalSeconds));
+            // What the server does about the connections' end is not to be measured: they end once told.
+            Console.ReadLine();
+        }
+        catch (Exception exception) when (exception is LoadException or IOException)
+        {
+            Say(new LoadResult(0, 1, Stopwatch.GetElapsedTime(started).TotalSeconds, exception.Message));
+        }
+    }
+
+    private static void Say(LoadResult result) => Console.WriteLine(JsonSerializer.Serialize(result));
+}

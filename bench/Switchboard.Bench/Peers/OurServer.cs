@@ -1,0 +1,47 @@
+using System.Net;
+using Switchboard.Servers;
+
+namespace Switchboard.Bench.Peers;
+
+/// <summary>Our server, as a user would write it. It stands among its peers so that all are seen side by side.</summary>
+internal static class OurServer
+{
+    private const int BufferSize = 16 * 1024;
+
+    internal static Task<int> StartThreadsAsync() => StartAsync(new TcpServer(Address, EchoAsync, Concurrency.Threads(), Options));
+
+    internal static Task<int> StartThreadsBlockingAsync() => StartAsync(new TcpServer(Address, () => new BlockingEcho(), Concurrency.Threads(), Options));
+
+    private static ServerAddress Address => "127.0.0.1:0";
+
+    private static ServerOptions Options => new() { Backlog = ServerVerb.Backlog };
+
+    private static async Task<int> StartAsync(TcpServer server)
+    {
+        await server.StartAsync();
+        return ((IPEndPoint)server.LocalEndPoint!).Port;
+    }
+
+    private static async Task EchoAsync(Connection connection, CancellationToken stop)
+    {
+        byte[] buffer = new byte[BufferSize];
+        int count;
+        while ((count = await connection.ReadAsync(buffer, stop)) > 0)
+        {
+            await connection.WriteAsync(buffer.AsMemory(0, count), stop);
+        }
+    }
+
+    private sealed class BlockingEcho : BlockingRequestHandler
+    {
+        protected override void Handle(CancellationToken stop)
+        {
+            byte[] buffer = new byte[BufferSize];
+            int count;
+            while ((count = Connection.Read(buffer)) > 0)
+            {
+                Connection.Write(buffer.AsSpan(0, count));
+            }
+        }
+    }
+}

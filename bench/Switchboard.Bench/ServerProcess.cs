@@ -1,0 +1,52 @@
+using System.Globalization;
+using Switchboard.Linux;
+
+namespace Switchboard.Bench;
+
+/// <summary>A server under test, seen from the run: a process of its own, kept on one processor.</summary>
+internal sealed class ServerProcess : IDisposable
+{
+    private readonly ChildProcess _process;
+    private readonly bool _managed;
+
+    private ServerProcess(ChildProcess process, string name, int port, bool managed) =>
+        (_process, Name, Port, _managed) = (process, name, port, managed);
+
+    internal string Name { get; }
+
+    internal int Port { get; }
+
+    /// <summary>Starts a server and waits until it takes callers.</summary>
+    internal static async Task<ServerProcess> StartAsync(Server server, Cores cores, CancellationToken stop)
+    {
+        ChildProcess process = ChildProcess.Start(server.Name, server.Command, cores.Server);
+        try
+        {
+            string line = await process.HearAsync(stop);
+            return int.TryParse(line, NumberStyles.None, CultureInfo.InvariantCulture, out int port)
+                ? new ServerProcess(process, server.Name, port, server.Managed)
+                : throw new BenchException($"{server.Name} was to write its port and wrote '{line}'.");
+        }
+        catch
+        {
+            process.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>The processor time that it has used so far, in all its threads.</summary>
+    internal TimeSpan ProcessorTime => ProcessCalls.ProcessorTime(_process.Id);
+
+    /// <summary>The bytes that it has allocated on its managed heap so far; null if it has none.</summary>
+    internal async Task<long?> CountAllocatedAsync(CancellationToken stop)
+    {
+        if (!_managed)
+        {
+            return null;
+        }
+        _process.Say(ServerVerb.AllocatedQuestion);
+        return long.Parse(await _process.HearAsync(stop), CultureInfo.InvariantCulture);
+    }
+
+    public void Dispose() => _process.Dispose();
+}

@@ -1,0 +1,50 @@
+using System.Net;
+using System.Net.Sockets;
+using Switchboard.Bench.Peers;
+
+namespace Switchboard.Bench;
+
+/// <summary>The side of this program that is measured: <c>server NAME</c> runs one of the .NET servers.</summary>
+internal static class ServerVerb
+{
+    /// <summary>The line that asks for the bytes allocated so far; the answer is a line with their number.</summary>
+    internal const string AllocatedQuestion = "allocated";
+
+    internal const int Backlog = 1024;
+
+    private static readonly Dictionary<string, Func<Task<int>>> Starts = new()
+    {
+        ["ours-threads"] = OurServer.StartThreadsAsync,
+        ["ours-threads-blocking"] = OurServer.StartThreadsBlockingAsync,
+        ["kestrel"] = KestrelServer.StartAsync,
+        ["dotnet-async-sockets"] = AsyncSocketsServer.StartAsync,
+        ["dotnet-blocking-threads"] = BlockingThreadsServer.StartAsync,
+    };
+
+    internal static IEnumerable<string> Names => Starts.Keys;
+
+    internal static async Task<int> RunAsync(string name)
+    {
+        Console.WriteLine(await Starts[name]());
+        while (Console.ReadLine() is { } line)
+        {
+            if (line == AllocatedQuestion)
+            {
+                Console.WriteLine(GC.GetTotalAllocatedBytes(precise: true));
+            }
+        }
+        // Callers that are still there would keep their threads, and with them the process.
+        Environment.Exit(0);
+        return 0;
+    }
+
+    internal static Socket Listen()
+    {
+        Socket listener = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        listener.Bind(new IPEndPoint(IPAddress.Loopback, 0));
+        listener.Listen(Backlog);
+        return listener;
+    }
+
+    internal static int PortOf(Socket listener) => ((IPEndPoint)listener.LocalEndPoint!).Port;
+}

@@ -1,0 +1,12 @@
+using Switchboard.Bench.Load;
+
+namespace Switchboard.Bench.Suites;
+
+/// <summary>Connect, one echo, close: a new connection for each request.</summary>
+internal static class ConnectSuite
+{
+    private const int Connections = 16;
+
+    internal static Task RunAsync(BenchOptions options, CancellationToken stop) =>
+        ServerComparison.RunAsync("connect", options, new LoadRequest(0, options.Connections ?? Connections, options.Size, Reconnect: true, options.Seconds), stop);
+}

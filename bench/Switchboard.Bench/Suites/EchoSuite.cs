@@ -1,0 +1,12 @@
+using Switchboard.Bench.Load;
+
+namespace Switchboard.Bench.Suites;
+
+/// <summary>Echoes on connections that are kept.</summary>
+internal static class EchoSuite
+{
+    private const int Connections = 64;
+
+    internal static Task RunAsync(BenchOptions options, CancellationToken stop) =>
+        ServerComparison.RunAsync("echo", options, new LoadRequest(0, options.Connections ?? Connections, options.Size, Reconnect: false, options.Seconds), stop);
+}

@@ -1,0 +1,14 @@
+namespace Switchboard.Bench.Suites;
+
+/// <summary>One comparison that can be asked for by name.</summary>
+/// <param name="Name">As on the command line.</param>
+/// <param name="Summary">What it compares, in a sentence.</param>
+/// <param name="RunAsync">Runs it and writes its lines.</param>
+internal sealed record Suite(string Name, string Summary, Func<BenchOptions, CancellationToken, Task> RunAsync)
+{
+    internal static readonly IReadOnlyList<Suite> All =
+    [
+        new("echo", "Requests on connections that are kept: rate, and the server's processor time for one.", EchoSuite.RunAsync),
+        new("connect", "A new connection for each request: rate, and the server's processor time for one.", ConnectSuite.RunAsync),
+    ];
+}

@@ -1,0 +1,43 @@
+using System.Runtime.InteropServices;
+
+namespace Switchboard.Linux;
+
+/// <summary>System calls about processes. Every call may be made from any thread.</summary>
+public static partial class ProcessCalls
+{
+    // The layout of a process's clock number is the kernel's (include/linux/posix-timers_types.h): the process's number
+    // negated, and in the low three bits which of its clocks. 2 is the one of the scheduler, exact to a nanosecond.
+    private const int SchedulerClock = 2;
+    private const int ProcessNumberShift = 3;
+
+    /// <summary>How much processor time a process has used since it started, in user mode and in the kernel, by all its
+    /// threads, those that have ended too. Reads the process's clock, as <c>clock_getcpuclockid(3)</c> and
+    /// <c>clock_gettime(2)</c>; the kernel counts in nanoseconds, a <see cref="TimeSpan"/> in units of 100 ns.</summary>
+    /// <param name="processId">The process's number, 1 or more. Any process may be asked about, not only a child.</param>
+    /// <returns>The processor time. A process that has ended and was not waited for still answers.</returns>
+    /// <exception cref="ArgumentOutOfRangeException">The number is less than 1.</exception>
+    /// <exception cref="SystemCallException">There is no such process (EINVAL).</exception>
+    public static unsafe TimeSpan ProcessorTime(int processId)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(processId, 1);
+        TimeSpecification time = default;
+        int clock = (~processId << ProcessNumberShift) | SchedulerClock;
+        CallResult result = CallResult.Of(clock_gettime(clock, &time), Marshal.GetLastPInvokeError());
+        if (!result.Succeeded)
+        {
+            throw new SystemCallException("clock_gettime", result.Errno,
+                $"The processor time of process {processId} cannot be read: {Marshal.GetPInvokeErrorMessage((int)result.Errno)} (errno {(int)result.Errno}). It has probably ended.");
+        }
+        return new TimeSpan(((long)time.Seconds * TimeSpan.TicksPerSecond) + ((long)time.Nanoseconds / TimeSpan.NanosecondsPerTick));
+    }
+
+    [LibraryImport(LibC.Name, SetLastError = true)]
+    private static unsafe partial int clock_gettime(int clock, TimeSpecification* time);
+
+    /// <summary>struct timespec.</summary>
+    private struct TimeSpecification
+    {
+        internal nint Seconds;
+        internal nint Nanoseconds;
+    }
+}
