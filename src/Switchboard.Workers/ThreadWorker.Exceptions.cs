@@ -29,7 +29,7 @@ public partial class ThreadWorker
     {
         if (UnhandledException is not { } subscribers)
         {
-            WriteError($"{this} ended with an exception that its work did not catch:{Environment.NewLine}{exception}{Environment.NewLine}");
+            WriteError(() => $"{this} ended with an exception that its work did not catch:{Environment.NewLine}{Text(exception)}{Environment.NewLine}");
             return;
         }
         var told = new WorkerExceptionEventArgs(this, exception);
@@ -41,23 +41,36 @@ public partial class ThreadWorker
             }
             catch (Exception failure)
             {
-                WriteError($"A subscriber of ThreadWorker.UnhandledException failed:{Environment.NewLine}{failure}{Environment.NewLine}"
-                    + $"It had been told that {this} ended with an exception:{Environment.NewLine}{exception}{Environment.NewLine}");
+                WriteError(() => $"A subscriber of ThreadWorker.UnhandledException failed:{Environment.NewLine}{Text(failure)}{Environment.NewLine}"
+                    + $"It had been told that {this} ended with an exception:{Environment.NewLine}{Text(exception)}{Environment.NewLine}");
             }
         }
     }
 
-    private static void WriteError(string text)
+    // Whatever fails here has nobody left to be told to, and must not end the program.
+    private static void WriteError(Func<string> text)
     {
         try
         {
             TextWriter writer = _errorWriter ?? Console.Error;
-            writer.Write(text);
+            writer.Write(text());
             writer.Flush();
         }
         catch (Exception)
         {
-            // Standard error is gone, so there is nobody left to tell.
+        }
+    }
+
+    // The text of an exception is its author's code, or has a stack too deep for the memory that is left.
+    private static string Text(Exception exception)
+    {
+        try
+        {
+            return exception.ToString();
+        }
+        catch (Exception failure)
+        {
+            return $"{exception.GetType()}, whose text could not be had ({failure.GetType()}).";
         }
     }
 }

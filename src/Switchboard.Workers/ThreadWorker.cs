@@ -34,6 +34,7 @@ public partial class ThreadWorker : Worker
     /// <summary>Makes a worker that does nothing until <see cref="Start()"/>.</summary>
     /// <param name="work">What to run on the thread.</param>
     /// <exception cref="ArgumentNullException">There is no work.</exception>
+    /// <exception cref="ArgumentException">The work is asynchronous.</exception>
     public ThreadWorker(Action work) : this(work, name: null)
     {
     }
@@ -41,6 +42,7 @@ public partial class ThreadWorker : Worker
     private ThreadWorker(Action work, string? name) : this(name)
     {
         ArgumentNullException.ThrowIfNull(work);
+        AsynchronousWork.Refuse(work);
         _work = work;
         _completion = NewCompletion();
     }
@@ -123,6 +125,7 @@ public partial class ThreadWorker : Worker
     /// <param name="stackSize">Bytes for its stack, 0 for the system's own size: see <see cref="StackSize"/>.</param>
     /// <returns>The worker, started.</returns>
     /// <exception cref="ArgumentNullException">There is no work.</exception>
+    /// <exception cref="ArgumentException">The work is asynchronous.</exception>
     /// <exception cref="ArgumentOutOfRangeException">The stack's size is out of range.</exception>
     /// <exception cref="OutOfMemoryException">The system has no room for another thread.</exception>
     public static ThreadWorker Start(Action work, string? name = null, bool? isBackground = null, int stackSize = 0) =>
@@ -137,6 +140,7 @@ public partial class ThreadWorker : Worker
     /// <param name="stackSize">Bytes for its stack, 0 for the system's own size: see <see cref="StackSize"/>.</param>
     /// <returns>The worker, started.</returns>
     /// <exception cref="ArgumentNullException">There is no work.</exception>
+    /// <exception cref="ArgumentException">The work is asynchronous.</exception>
     /// <exception cref="ArgumentOutOfRangeException">The stack's size is out of range.</exception>
     /// <exception cref="OutOfMemoryException">The system has no room for another thread.</exception>
     public static ThreadWorker<T> Start<T>(Func<T> work, string? name = null, bool? isBackground = null, int stackSize = 0) =>

@@ -26,6 +26,7 @@ public class ThreadWorker<T> : ThreadWorker
     /// <summary>Makes a worker that does nothing until <see cref="ThreadWorker.Start()"/>.</summary>
     /// <param name="work">What to run on the thread.</param>
     /// <exception cref="ArgumentNullException">There is no work.</exception>
+    /// <exception cref="ArgumentException">The work is asynchronous.</exception>
     public ThreadWorker(Func<T> work) : this(work, name: null)
     {
     }
@@ -33,6 +34,7 @@ public class ThreadWorker<T> : ThreadWorker
     internal ThreadWorker(Func<T> work, string? name) : base(name)
     {
         ArgumentNullException.ThrowIfNull(work);
+        AsynchronousWork.Refuse(work);
         _work = work;
     }
 
