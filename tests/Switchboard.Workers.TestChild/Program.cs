@@ -6,11 +6,7 @@ ManualResetEventSlim never = new();
 switch (args[0])
 {
     case "foreground-outlives-main":
-        ThreadWorker.Start(() =>
-        {
-            Console.ReadLine();
-            Console.WriteLine("end of worker");
-        });
+        ThreadWorker.Start(ReadAndEnd);
         break;
 
     case "background-ends-with-main":
@@ -22,17 +18,11 @@ switch (args[0])
         break;
 
     case "background-is-inherited":
-        Started(isBackground: true, () => Started(isBackground: null, never.Wait));
+        ThreadWorker.Start(() => Started(isBackground: null, never.Wait), isBackground: true).Join();
         break;
 
     case "foreground-under-background":
-        Started(isBackground: true, () => ThreadWorker.Start(
-            () =>
-            {
-                Console.ReadLine();
-                Console.WriteLine("end of worker");
-            },
-            isBackground: false));
+        ThreadWorker.Start(() => ThreadWorker.Start(ReadAndEnd, isBackground: false), isBackground: true).Join();
         break;
 
     case "environment-exit":
@@ -48,11 +38,7 @@ switch (args[0])
 
     case "at-exit":
         AppDomain.CurrentDomain.ProcessExit += (_, _) => Console.WriteLine($"at exit, {ThreadWorker.Active.Count} active");
-        ThreadWorker.Start(() =>
-        {
-            Console.ReadLine();
-            Console.WriteLine("end of worker");
-        });
+        ThreadWorker.Start(ReadAndEnd);
         break;
 
     case "at-exit-too-late":
@@ -127,6 +113,12 @@ switch (args[0])
 }
 Console.WriteLine("end of main");
 return 7;
+
+static void ReadAndEnd()
+{
+    Console.ReadLine();
+    Console.WriteLine("end of worker");
+}
 
 static void Started(bool? isBackground, Action work)
 {
