@@ -25,6 +25,15 @@ switch (args[0])
         ThreadWorker.Start(() => ThreadWorker.Start(ReadAndEnd, isBackground: false), isBackground: true).Join();
         break;
 
+    case "join-main":
+        Thread main = Thread.CurrentThread;
+        ThreadWorker.Start(() =>
+        {
+            Console.ReadLine();
+            Console.WriteLine(main.Join(200));
+        });
+        break;
+
     case "environment-exit":
         Started(isBackground: false, never.Wait);
         Console.WriteLine("end of main");

@@ -14,6 +14,15 @@ public sealed class ProgramEndTests
         Assert.Equal("", child.Error);
     }
 
+    [Fact(Timeout = Patience.Test)]
+    public async Task The_main_thread_has_not_ended_while_foreground_workers_run()
+    {
+        using var child = TestChild.Start("join-main");
+        Assert.Equal("end of main", await child.ReadLineAsync());
+        await child.SayGoAsync();
+        Assert.Equal(("False\n", 7), await child.EndAsync());
+    }
+
     [Theory(Timeout = Patience.Test)]
     [InlineData("background-ends-with-main")]
     [InlineData("background-is-inherited")]
