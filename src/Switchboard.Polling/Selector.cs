@@ -212,6 +212,35 @@ public abstract class Selector : IDisposable
         Forget(key);
     }
 
+    /// <summary>Ends the registration of a handle, which may have been disposed meanwhile.</summary>
+    /// <param name="handle">The handle that was registered.</param>
+    /// <returns>The registration that ended.</returns>
+    /// <exception cref="KeyNotFoundException">It is not registered, or only by its number.</exception>
+    /// <exception cref="ObjectDisposedException">The selector is disposed.</exception>
+    public SelectorKey Unregister(SafeHandle handle)
+    {
+        ArgumentNullException.ThrowIfNull(handle);
+        int descriptor = (int)handle.DangerousGetHandle();
+        SelectorKey key = GetKey(descriptor);
+        if (key.Handle != handle)
+        {
+            throw NotRegistered(descriptor);
+        }
+        Unregister(key);
+        return key;
+    }
+
+    /// <summary>Ends the registration of a socket, which may have been disposed meanwhile.</summary>
+    /// <param name="socket">The socket that was registered.</param>
+    /// <returns>The registration that ended.</returns>
+    /// <exception cref="KeyNotFoundException">It is not registered, or only by its number.</exception>
+    /// <exception cref="ObjectDisposedException">The selector is disposed.</exception>
+    public SelectorKey Unregister(Socket socket)
+    {
+        ArgumentNullException.ThrowIfNull(socket);
+        return Unregister(socket.SafeHandle);
+    }
+
     /// <summary>Waits until something registered is ready, <see cref="Wake"/> is called, or the time is up. Allocates
     /// nothing. A signal does not end the wait, and no wait ends before its time.</summary>
     /// <param name="destination">Filled from the front; at least one long. What is ready beyond its length comes with
