@@ -21,7 +21,11 @@ public sealed class Epoll : IDisposable
     /// <summary>Makes an instance, close-on-exec.</summary>
     /// <returns>The instance; the caller disposes it.</returns>
     /// <exception cref="DescriptorLimitException">No descriptor is free.</exception>
-    public static Epoll Create() => new(MultiplexCalls.CreateEpoll());
+    public static Epoll Create()
+    {
+        LinuxPlatform.Require();
+        return new Epoll(MultiplexCalls.CreateEpoll());
+    }
 
     /// <summary>Takes an instance that is there already.</summary>
     /// <param name="descriptor">Its number, 0 or more.</param>

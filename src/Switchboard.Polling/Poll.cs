@@ -17,6 +17,9 @@ public sealed class Poll
     private PollDescriptor[] _entries = [];
     private bool _waiting;
 
+    /// <summary>Makes an empty list.</summary>
+    public Poll() => LinuxPlatform.Require();
+
     /// <summary>Watches a descriptor, or changes what one is watched for. Nothing is said if it is not open: then
     /// <see cref="Wait"/> answers <see cref="PollEvents.NotOpen"/>.</summary>
     /// <param name="descriptor">0 or more.</param>

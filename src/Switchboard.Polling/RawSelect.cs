@@ -54,6 +54,7 @@ public static class RawSelect
 
     private static SelectResult<T> Select<T>(IEnumerable<T> read, IEnumerable<T> write, IEnumerable<T> error, TimeSpan? timeout, Func<T, int> numberOf)
     {
+        LinuxPlatform.Require();
         (T Thing, int Number)[] readers = Numbered(read, numberOf);
         (T Thing, int Number)[] writers = Numbered(write, numberOf);
         (T Thing, int Number)[] exceptions = Numbered(error, numberOf);

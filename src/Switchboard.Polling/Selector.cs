@@ -19,7 +19,7 @@ public abstract class Selector : IDisposable
     private const Trigger AllTriggers = Trigger.Edge | Trigger.OneShot;
 
     private readonly Dictionary<int, SelectorKey> _keys = [];
-    private readonly DescriptorHandle _wakeEvent = DescriptorCalls.CreateEvent();
+    private readonly DescriptorHandle _wakeEvent;
     private ReadyEvent[] _batch = [];
     private int _wakeRequested;
     private int _selecting;
@@ -27,6 +27,8 @@ public abstract class Selector : IDisposable
 
     private protected Selector()
     {
+        LinuxPlatform.Require();
+        _wakeEvent = DescriptorCalls.CreateEvent();
     }
 
     /// <summary>Makes the best selector that this kernel has: epoll, else poll, else select.</summary>
