@@ -21,6 +21,16 @@ public enum PollEvents : short
     HangUp = 16,
     /// <summary>POLLNVAL: the number is not an open descriptor; answered only.</summary>
     NotOpen = 32,
+    /// <summary>POLLRDNORM: ordinary data can be read; the same as <see cref="Readable"/>.</summary>
+    ReadNormal = 0x40,
+    /// <summary>POLLRDBAND: priority band data can be read; unused by Linux's own protocols.</summary>
+    ReadBand = 0x80,
+    /// <summary>POLLWRNORM: the same as <see cref="Writable"/>.</summary>
+    WriteNormal = 0x100,
+    /// <summary>POLLWRBAND: priority data may be written.</summary>
+    WriteBand = 0x200,
+    /// <summary>POLLMSG: without meaning on Linux.</summary>
+    Message = 0x400,
     /// <summary>POLLRDHUP: the peer will write no more.</summary>
     ReadHangUp = 0x2000,
 }
@@ -41,10 +51,22 @@ public enum EpollEvents : uint
     Error = 8,
     /// <summary>EPOLLHUP: the other side hung up; always watched.</summary>
     HangUp = 16,
+    /// <summary>EPOLLRDNORM: ordinary data can be read; the same as <see cref="Readable"/>.</summary>
+    ReadNormal = 0x40,
+    /// <summary>EPOLLRDBAND: priority band data can be read; unused by Linux's own protocols.</summary>
+    ReadBand = 0x80,
+    /// <summary>EPOLLWRNORM: the same as <see cref="Writable"/>.</summary>
+    WriteNormal = 0x100,
+    /// <summary>EPOLLWRBAND: priority data may be written.</summary>
+    WriteBand = 0x200,
+    /// <summary>EPOLLMSG: without meaning on Linux.</summary>
+    Message = 0x400,
     /// <summary>EPOLLRDHUP: the peer will write no more.</summary>
     ReadHangUp = 0x2000,
     /// <summary>EPOLLEXCLUSIVE: of several epoll instances that watch it, wake few; only when adding.</summary>
     Exclusive = 1u << 28,
+    /// <summary>EPOLLWAKEUP: keep the machine awake while the event is handled; needs CAP_BLOCK_SUSPEND.</summary>
+    KeepAwake = 1u << 29,
     /// <summary>EPOLLONESHOT: report once, then not until modified.</summary>
     OneShot = 1u << 30,
     /// <summary>EPOLLET: report changes (edges) instead of states (levels).</summary>

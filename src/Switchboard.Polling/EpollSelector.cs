@@ -8,7 +8,7 @@ public sealed class EpollSelector : Selector
 {
     private const ulong WakeData = ulong.MaxValue;
 
-    private readonly DescriptorHandle _epoll = MultiplexCalls.CreateEpoll();
+    private readonly DescriptorHandle _epoll;
     private readonly Stack<int> _freeSlots = new();
     private SelectorKey?[] _slots = new SelectorKey?[16];
     private EpollEventBuffer _buffer = new(16);
@@ -18,7 +18,11 @@ public sealed class EpollSelector : Selector
     /// <summary>Makes a selector without registrations.</summary>
     /// <exception cref="DescriptorLimitException">No descriptor is free.</exception>
     /// <exception cref="SystemCallException">This kernel has no epoll.</exception>
-    public EpollSelector() => WatchWake();
+    public EpollSelector()
+    {
+        _epoll = MultiplexCalls.CreateEpoll();
+        WatchWake();
+    }
 
     /// <inheritdoc/>
     public override string Name => "epoll";

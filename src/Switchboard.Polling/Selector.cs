@@ -19,7 +19,7 @@ public abstract class Selector : IDisposable
     private const Trigger AllTriggers = Trigger.Edge | Trigger.OneShot;
 
     private readonly Dictionary<int, SelectorKey> _keys = [];
-    private readonly DescriptorHandle _wakeEvent = DescriptorCalls.CreateEvent();
+    private readonly DescriptorHandle _wakeEvent;
     private ReadyEvent[] _batch = [];
     private int _wakeRequested;
     private int _selecting;
@@ -27,6 +27,8 @@ public abstract class Selector : IDisposable
 
     private protected Selector()
     {
+        LinuxPlatform.Require();
+        _wakeEvent = DescriptorCalls.CreateEvent();
     }
 
     /// <summary>Makes the best selector that this kernel has: epoll, else poll, else select.</summary>
@@ -210,6 +212,35 @@ public abstract class Selector : IDisposable
         ArgumentNullException.ThrowIfNull(key);
         ThrowIfNotOwned(key);
         Forget(key);
+    }
+
+    /// <summary>Ends the registration of a handle, which may have been disposed meanwhile.</summary>
+    /// <param name="handle">The handle that was registered.</param>
+    /// <returns>The registration that ended.</returns>
+    /// <exception cref="KeyNotFoundException">It is not registered, or only by its number.</exception>
+    /// <exception cref="ObjectDisposedException">The selector is disposed.</exception>
+    public SelectorKey Unregister(SafeHandle handle)
+    {
+        ArgumentNullException.ThrowIfNull(handle);
+        int descriptor = (int)handle.DangerousGetHandle();
+        SelectorKey key = GetKey(descriptor);
+        if (key.Handle != handle)
+        {
+            throw NotRegistered(descriptor);
+        }
+        Unregister(key);
+        return key;
+    }
+
+    /// <summary>Ends the registration of a socket, which may have been disposed meanwhile.</summary>
+    /// <param name="socket">The socket that was registered.</param>
+    /// <returns>The registration that ended.</returns>
+    /// <exception cref="KeyNotFoundException">It is not registered, or only by its number.</exception>
+    /// <exception cref="ObjectDisposedException">The selector is disposed.</exception>
+    public SelectorKey Unregister(Socket socket)
+    {
+        ArgumentNullException.ThrowIfNull(socket);
+        return Unregister(socket.SafeHandle);
     }
 
     /// <summary>Waits until something registered is ready, <see cref="Wake"/> is called, or the time is up. Allocates
