@@ -37,6 +37,7 @@ public sealed class EventLoop : IDisposable
     private volatile int _owner = -1;
     private volatile bool _sleeping;
     private volatile bool _stopRequested;
+    private bool _hasEnded;
     private int _depth;
     private Timer? _alarm;
     private long _alarmDue = long.MaxValue;
@@ -71,7 +72,7 @@ public sealed class EventLoop : IDisposable
     public event Action<Exception>? UnhandledException;
 
     /// <summary>Has the loop's thread run something soon, after what was posted before. Any thread may call it. One
-    /// wake-up serves all that is posted while the loop sleeps.</summary>
+    /// wake-up serves all that is posted while the loop sleeps. After the loop has ended the thread pool runs it.</summary>
     /// <param name="callback">What to run.</param>
     /// <param name="state">Handed to it.</param>
     public void Post(SendOrPostCallback callback, object? state)
@@ -80,6 +81,12 @@ public sealed class EventLoop : IDisposable
         bool wake;
         lock (_gate)
         {
+            if (_hasEnded)
+            {
+                // What a handler left running must not hang because its loop is gone.
+                ThreadPool.UnsafeQueueUserWorkItem(static piece => piece.callback(piece.state), (callback, state), preferLocal: false);
+                return;
+            }
             _posted.Enqueue((callback, state));
             wake = _sleeping;
             _sleeping = false;
@@ -97,13 +104,13 @@ public sealed class EventLoop : IDisposable
         Post(static _ => { }, null);
     }
 
-    /// <summary>Runs the loop on the calling thread until <see cref="Stop"/>.</summary>
-    /// <exception cref="InvalidOperationException">Another thread runs this loop, or this thread runs another.</exception>
+    /// <summary>Runs the loop on the calling thread until <see cref="Stop"/>. A loop runs once.</summary>
+    /// <exception cref="InvalidOperationException">Another thread runs this loop, it has ended, or this thread runs another.</exception>
     public void Run()
     {
-        if (_owner != -1 || t_current is not null)
+        if (_owner != -1 || t_current is not null || _hasEnded)
         {
-            throw new InvalidOperationException("The loop is run by another thread already, or this thread runs another loop. Start one loop a thread.");
+            throw new InvalidOperationException("The loop has ended, another thread runs it, or this thread runs another loop. Make a loop for each thread, and run it once.");
         }
         SynchronizationContext? before = SynchronizationContext.Current;
         _owner = Environment.CurrentManagedThreadId;
@@ -112,12 +119,26 @@ public sealed class EventLoop : IDisposable
         try
         {
             Turn(static state => ((EventLoop)state!)._stopRequested, this);
+            End();
         }
         finally
         {
             SynchronizationContext.SetSynchronizationContext(before);
             t_current = null;
             _owner = -1;
+        }
+    }
+
+    /// <summary>Runs what was posted up to the end; what comes later goes to the thread pool.</summary>
+    private void End()
+    {
+        lock (_gate)
+        {
+            _hasEnded = true;
+        }
+        while (_posted.TryDequeue(out (SendOrPostCallback Callback, object? State) piece))
+        {
+            Invoke(piece.Callback, piece.State);
         }
     }
 

@@ -78,6 +78,10 @@ public sealed partial class LoopSocket : IReadyHandler, IValueTaskSource<int>, I
         {
             return ValueTask.FromCanceled<int>(cancellation);
         }
+        if (Volatile.Read(ref _fault) is { } fault)
+        {
+            return ValueTask.FromException<int>(fault);
+        }
         if (Interlocked.Exchange(ref _reading, 1) != 0)
         {
             throw new InvalidOperationException("A read is pending on this connection. Await it before the next one: one read at a time.");

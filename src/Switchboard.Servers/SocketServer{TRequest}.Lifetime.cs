@@ -502,6 +502,12 @@ public abstract partial class SocketServer<TRequest> : IReadyHandler
             Log.StillRunning(Logger, Name, OpenCalls);
             _othersEnded.TrySetResult();
             _loop.Stop();
+            if (_model is SequentialModel)
+            {
+                // The handler that does not end holds the server's own thread.
+                SocketHandle?.Dispose();
+                _completion.TrySetResult();
+            }
         }
         await ended.ConfigureAwait(false);
     }
