@@ -47,7 +47,7 @@ public sealed class CurrentAndActiveTests
     [Fact]
     public void A_worker_that_was_joined_is_never_active()
     {
-        for (int i = 0; i < 100; i++)
+        for (int i = 0; i < Patience.Rounds(100); i++)
         {
             ThreadWorker worker = ThreadWorker.Start(() => { });
             worker.JoinOrFail();

@@ -51,7 +51,7 @@ public sealed class NamesAndSettingsTests
     [Fact]
     public void Renaming_while_workers_end_harms_nobody()
     {
-        for (int i = 0; i < 200; i++)
+        for (int i = 0; i < Patience.Rounds(200); i++)
         {
             ThreadWorker worker = ThreadWorker.Start(() => { });
             while (worker.IsAlive)

@@ -1,3 +1,5 @@
+using System.Globalization;
+
 namespace Switchboard.Workers.Tests;
 
 /// <summary>How long a test waits for what must happen. It is no measure of speed: a test that needs it all has failed.</summary>
@@ -10,6 +12,10 @@ internal static class Patience
 
     /// <summary>A time after which a wait that must not end counts as one that doesn't.</summary>
     internal static readonly TimeSpan Glance = TimeSpan.FromMilliseconds(50);
+
+    /// <summary>How many rounds to make of something that goes wrong rarely, if at all.</summary>
+    internal static int Rounds(int everyday) =>
+        everyday * int.Parse(Environment.GetEnvironmentVariable("SWITCHBOARD_SCALE") ?? "1", CultureInfo.InvariantCulture);
 
     internal static void Until(Func<bool> condition, string what) =>
         Assert.True(SpinWait.SpinUntil(condition, Step), $"It did not come about that {what}.");
