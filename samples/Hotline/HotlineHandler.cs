@@ -4,7 +4,7 @@ using Switchboard.Servers;
 namespace Switchboard.Samples;
 
 /// <summary>The 10086 hotline: greets, answers what is dialled, and ends the call at <c>exit</c>.</summary>
-public sealed class HotlineHandler : RequestHandler
+internal sealed class HotlineHandler : RequestHandler
 {
     public const string Greeting = "欢迎致电10086,请输入1xxx,0转人工服务.";
     public const string Operator = "通过可能会被录音.balabala一大推";

@@ -1,0 +1,60 @@
+using System.Reflection;
+using Switchboard.Samples;
+using Switchboard.Servers;
+
+namespace Switchboard.Cli;
+
+/// <summary>The handler that is served: of one of two kinds, the other is null.</summary>
+/// <param name="Make">Makes one that awaits.</param>
+/// <param name="MakeBlocking">Makes one that blocks its thread.</param>
+internal sealed record HandlerChoice(Func<RequestHandler>? Make, Func<BlockingRequestHandler>? MakeBlocking)
+{
+    private static readonly Dictionary<string, HandlerChoice> s_samples = new(StringComparer.Ordinal)
+    {
+        ["echo"] = new(() => new EchoHandler(), null),
+        ["hotline"] = new(() => new HotlineHandler(), null),
+    };
+
+    internal static string SampleNames => string.Join(", ", s_samples.Keys);
+
+    /// <summary>Finds what the command line names: a sample, or ASSEMBLY[:HANDLER].</summary>
+    /// <exception cref="CommandException">It can't be found or served.</exception>
+    internal static HandlerChoice Of(string what)
+    {
+        if (s_samples.TryGetValue(what, out HandlerChoice? sample))
+        {
+            return sample;
+        }
+        (string path, string? name) = (what, null);
+        int colon = what.LastIndexOf(':');
+        if (!File.Exists(what) && colon >= 0)
+        {
+            (path, name) = (what[..colon], what[(colon + 1)..]);
+        }
+        if (!File.Exists(path))
+        {
+            throw new CommandException($"'{what}' is not a sample ({SampleNames}), and there is no assembly {Path.GetFullPath(path)}. Name a sample, or give the path of a .dll, with :HANDLER after it where it has several handlers.");
+        }
+        return Of(new HandlerAssembly(Path.GetFullPath(path)).Find(name));
+    }
+
+    internal StreamServer Serve(ServerAddress address, Concurrency concurrency, ServerOptions options)
+    {
+        bool isUnix = address.EndPoint is System.Net.Sockets.UnixDomainSocketEndPoint;
+        return (isUnix, Make) switch
+        {
+            (true, not null) => new UnixStreamServer(address, Make, concurrency, options),
+            (true, null) => new UnixStreamServer(address, MakeBlocking!, concurrency, options),
+            (false, not null) => new TcpServer(address, Make, concurrency, options),
+            (false, null) => new TcpServer(address, MakeBlocking!, concurrency, options),
+        };
+    }
+
+    private static HandlerChoice Of(Type type)
+    {
+        object New() => Activator.CreateInstance(type, BindingFlags.Public | BindingFlags.Instance | BindingFlags.DoNotWrapExceptions, null, null, null)!;
+        return typeof(BlockingRequestHandler).IsAssignableFrom(type)
+            ? new(null, () => (BlockingRequestHandler)New())
+            : new(() => (RequestHandler)New(), null);
+    }
+}

@@ -1,0 +1,124 @@
+using System.CommandLine;
+using System.Globalization;
+using Microsoft.Extensions.Logging;
+using Switchboard.Polling;
+using Switchboard.Servers;
+
+namespace Switchboard.Cli;
+
+/// <summary><c>switchboard serve</c>: its words, and what they say.</summary>
+internal static class ServeCommand
+{
+    private const string Sequential = "sequential";
+    private const string Threads = "threads";
+    private const string Wait = "wait";
+    private const string Refuse = "refuse";
+
+    internal static Command Create()
+    {
+        var what = new Argument<string>("what")
+        {
+            Description = $"A built-in sample ({HandlerChoice.SampleNames}), or an assembly's path with the handler's name: app.dll:ChatHandler. The name may be left out where the assembly has one handler.",
+        };
+        var bind = new Option<string>("--bind", "-b")
+        {
+            Description = "Where to listen: HOST:PORT (an IPv4 address, an IPv6 address in brackets, localhost, or * for all; port 0 takes a free one), unix:PATH, or unix:@NAME.",
+            HelpName = "HOST:PORT|unix:PATH",
+            DefaultValueFactory = _ => "127.0.0.1:8009",
+        };
+        Option<string> model = Choice("--model", "-m", [Sequential, Threads], Threads, "Where calls run: one after another, or each on a thread of its own.");
+        Option<int> limit = Count("--limit", least: 1, 2048, "The most calls at once, for --model threads.");
+        Option<string> full = Choice("--when-full", null, [Wait, Refuse], Wait, "What becomes of callers beyond the limit: they wait in the backlog, or are refused.");
+        Option<int> backlog = Count("--backlog", least: 0, 1024, "The most callers who wait to be accepted; the kernel caps it (net.core.somaxconn).");
+        Option<double> grace = Seconds("--grace", 30, "How long calls may go on after a signal to end.");
+        Option<double> idle = Seconds("--idle", 300, "A caller from whom no byte comes for so long is cut off; 0 for never.");
+        var reusePort = new Option<bool>("--reuse-port") { Description = "Share the port with other programs of the same user that set it too (SO_REUSEPORT)." };
+        Option<string> level = Choice("--log-level", "-l", ["trace", "debug", "information", "warning", "error", "critical", "none"], "information",
+            "The least level of the log records that go to standard error. Callers are logged at debug.");
+
+        var command = new Command("serve", "Serves a built-in sample or the handler of an assembly, until Ctrl+C or SIGTERM. Then it takes no more callers and lets those that it has go on for the grace time; a second signal ends it at once.")
+        {
+            what, bind, model, limit, full, backlog, grace, idle, reusePort, level,
+        };
+        command.Validators.Add(line =>
+        {
+            foreach (Option option in (Option[])[limit, full])
+            {
+                if (line.GetValue(model) == Sequential && line.GetResult(option) is { Implicit: false })
+                {
+                    line.AddError($"{option.Name} is for --model threads; --model sequential serves one call at a time.");
+                }
+            }
+        });
+        command.SetAction(line => Serving.RunAsync(
+            line.GetRequiredValue(what),
+            ServerAddress.Parse(line.GetRequiredValue(bind)),
+            line.GetValue(model) == Sequential
+                ? Concurrency.Sequential()
+                : Concurrency.Threads(line.GetValue(limit), line.GetValue(full) == Refuse ? WhenFull.Refuse : WhenFull.Wait),
+            new ServerOptions
+            {
+                Backlog = line.GetValue(backlog),
+                Grace = TimeSpan.FromSeconds(line.GetValue(grace)),
+                Limits = new ConnectionLimits { Idle = line.GetValue(idle) is > 0 and double seconds ? TimeSpan.FromSeconds(seconds) : Timeout.InfiniteTimeSpan },
+                Socket = new ListenerOptions { ReusePort = line.GetValue(reusePort) },
+                LoggerFactory = new LineLogger(line.InvocationConfiguration.Error, Enum.Parse<LogLevel>(line.GetRequiredValue(level), ignoreCase: true), TimeProvider.System),
+            },
+            line.InvocationConfiguration.Output));
+        return command;
+    }
+
+    private static Option<int> Count(string name, int least, int standard, string description) => new(name)
+    {
+        Description = description,
+        HelpName = "N",
+        DefaultValueFactory = _ => standard,
+        CustomParser = word =>
+        {
+            string text = word.Tokens[0].Value;
+            if (!int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out int value) || value < least)
+            {
+                word.AddError($"{name} '{text}' is not a whole number from {least} to {int.MaxValue}.");
+            }
+            return value;
+        },
+    };
+
+    private static Option<double> Seconds(string name, double standard, string description) => new(name)
+    {
+        Description = description,
+        HelpName = "SECONDS",
+        DefaultValueFactory = _ => standard,
+        CustomParser = word =>
+        {
+            const double Most = 1_000_000;
+            string text = word.Tokens[0].Value;
+            if (!double.TryParse(text, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out double value) || value > Most)
+            {
+                word.AddError($"{name} '{text}' is not a number of seconds from 0 to {Most}.");
+            }
+            return value;
+        },
+    };
+
+    private static Option<string> Choice(string name, string? alias, string[] words, string standard, string description)
+    {
+        var option = new Option<string>(name, alias is null ? [] : [alias])
+        {
+            Description = description,
+            HelpName = string.Join('|', words),
+            DefaultValueFactory = _ => standard,
+            CustomParser = word =>
+            {
+                string text = word.Tokens[0].Value;
+                if (!words.Contains(text))
+                {
+                    word.AddError($"{name} '{text}' is none of {string.Join(", ", words)}.");
+                }
+                return text;
+            },
+        };
+        option.CompletionSources.Add(words);
+        return option;
+    }
+}
