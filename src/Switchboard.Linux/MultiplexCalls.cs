@@ -265,7 +265,7 @@ public static partial class MultiplexCalls
                 CallResult result = CallResult.Of(epoll_wait(epoll, p, capacity, asked), Marshal.GetLastPInvokeError());
                 if (result.Errno != Errno.Interrupted && !(result.Value == 0 && wait.IsLongerThan(asked)))
                 {
-                    return result.OrThrow("epoll_wait", $"epoll descriptor {epoll}");
+                    return result.Succeeded ? result.Value : result.OrThrow("epoll_wait", $"epoll descriptor {epoll}");
                 }
             }
         }

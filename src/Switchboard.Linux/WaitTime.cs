@@ -44,7 +44,8 @@ internal struct TimeValue
 
     internal static TimeValue RoundUp(TimeSpan time)
     {
-        long microseconds = (Math.Max(time.Ticks, 0) + TimeSpan.TicksPerMicrosecond - 1) / TimeSpan.TicksPerMicrosecond;
+        (long microseconds, long rest) = Math.DivRem(Math.Max(time.Ticks, 0), TimeSpan.TicksPerMicrosecond);
+        microseconds += rest > 0 ? 1 : 0;
         return new TimeValue { Seconds = (nint)(microseconds / 1_000_000), Microseconds = (nint)(microseconds % 1_000_000) };
     }
 }

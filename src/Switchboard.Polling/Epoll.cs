@@ -68,7 +68,7 @@ public sealed class Epoll : IDisposable
         {
             throw new NotPollableException(descriptor);
         }
-        result.OrThrow("epoll_ctl", $"descriptor {descriptor}");
+        ThrowUnlessDone(result, descriptor);
     }
 
     /// <summary>Changes what a descriptor is watched for; arms one again that was registered as
@@ -79,7 +79,7 @@ public sealed class Epoll : IDisposable
     /// <exception cref="SystemCallException">The kernel refused; ENOENT if it is not registered.</exception>
     /// <exception cref="ObjectDisposedException">The instance is closed.</exception>
     public void Modify(int descriptor, EpollEvents events) =>
-        MultiplexCalls.EpollModify(Descriptor, descriptor, events, (uint)descriptor).OrThrow("epoll_ctl", $"descriptor {descriptor}");
+        ThrowUnlessDone(MultiplexCalls.EpollModify(Descriptor, descriptor, events, (uint)descriptor), descriptor);
 
     /// <summary>Stops watching a descriptor.</summary>
     /// <param name="descriptor">A registered number.</param>
@@ -87,7 +87,7 @@ public sealed class Epoll : IDisposable
     /// <exception cref="SystemCallException">The kernel refused; ENOENT if it is not registered.</exception>
     /// <exception cref="ObjectDisposedException">The instance is closed.</exception>
     public void Unregister(int descriptor) =>
-        MultiplexCalls.EpollRemove(Descriptor, descriptor).OrThrow("epoll_ctl", $"descriptor {descriptor}");
+        ThrowUnlessDone(MultiplexCalls.EpollRemove(Descriptor, descriptor), descriptor);
 
     /// <summary>Waits until something is ready or the time is up.</summary>
     /// <param name="timeout">How long to wait, rounded up to a millisecond; zero not at all, null or negative for ever.</param>
@@ -121,4 +121,12 @@ public sealed class Epoll : IDisposable
 
     /// <inheritdoc cref="Close"/>
     public void Dispose() => Close();
+
+    private static void ThrowUnlessDone(CallResult result, int descriptor)
+    {
+        if (!result.Succeeded)
+        {
+            throw SystemCallException.For("epoll_ctl", result.Errno, $"descriptor {descriptor}");
+        }
+    }
 }

@@ -62,17 +62,23 @@ public static class RawSelect
         DescriptorSet readable = SetOf(readers, ref highest);
         DescriptorSet writable = SetOf(writers, ref highest);
         DescriptorSet exceptional = SetOf(exceptions, ref highest);
+        // The kernel passes over numbers beyond its table of open files in silence. The table never shrinks, so if the
+        // highest is open, it sees all the others.
+        if (highest >= 0 && !DescriptorCalls.IsOpen(highest))
+        {
+            throw NotOpen(highest);
+        }
         try
         {
             MultiplexCalls.Select(ref readable, ref writable, ref exceptional, highest, timeout);
         }
-        catch (BadDescriptorException e)
+        catch (BadDescriptorException)
         {
             foreach ((_, int number) in readers.Concat(writers).Concat(exceptions))
             {
                 if (!DescriptorCalls.IsOpen(number))
                 {
-                    throw new BadDescriptorException(e.Call, $"descriptor {number}");
+                    throw NotOpen(number);
                 }
             }
             throw;
@@ -109,6 +115,8 @@ public static class RawSelect
         }
         return ready;
     }
+
+    private static BadDescriptorException NotOpen(int descriptor) => new("select", $"descriptor {descriptor}");
 
     private static int NumberOf(SafeHandle handle)
     {
