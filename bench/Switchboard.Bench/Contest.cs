@@ -46,6 +46,11 @@ internal static class Contest
                 }
             }
         }
+        int disturbed = samples.Values.Sum(rounds => rounds.Count(sample => sample.OthersShare >= BearableShare));
+        if (disturbed > 0)
+        {
+            Console.Error.WriteLine($"In {disturbed} of {servers.Count * options.Rounds} measurements other programs used the processors too, so the figures are rough. Run it again when the machine is quiet.");
+        }
         return samples;
     }
 

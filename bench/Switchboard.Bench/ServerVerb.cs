@@ -12,7 +12,7 @@ internal static class ServerVerb
 
     internal const int Backlog = 1024;
 
-    private static readonly Dictionary<string, Func<Task<int>>> Starts = new()
+    private static readonly Dictionary<string, Func<Task<int>>> _starts = new()
     {
         ["ours-threads"] = OurServer.StartThreadsAsync,
         ["ours-threads-blocking"] = OurServer.StartThreadsBlockingAsync,
@@ -21,11 +21,11 @@ internal static class ServerVerb
         ["dotnet-blocking-threads"] = BlockingThreadsServer.StartAsync,
     };
 
-    internal static IEnumerable<string> Names => Starts.Keys;
+    internal static IEnumerable<string> Names => _starts.Keys;
 
     internal static async Task<int> RunAsync(string name)
     {
-        Console.WriteLine(await Starts[name]());
+        Console.WriteLine(await _starts[name]());
         while (Console.ReadLine() is { } line)
         {
             if (line == AllocatedQuestion)
