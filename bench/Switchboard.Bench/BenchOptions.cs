@@ -5,6 +5,8 @@ namespace Switchboard.Bench;
 /// <summary>What the command line asks for.</summary>
 internal sealed record BenchOptions
 {
+    internal const int DefaultSize = 64;
+
     internal const string Help = """
         Options:
           --rounds N        measured rounds; results are medians over them (5)
@@ -23,7 +25,7 @@ internal sealed record BenchOptions
 
     internal int? Connections { get; private init; }
 
-    internal int Size { get; private init; } = 64;
+    internal int Size { get; private init; } = DefaultSize;
 
     internal IReadOnlyList<string>? Peers { get; private init; }
 

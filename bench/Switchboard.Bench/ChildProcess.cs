@@ -6,8 +6,8 @@ namespace Switchboard.Bench;
 /// output. It ends with this object; if this program is killed, it ends because its standard input does.</summary>
 internal sealed class ChildProcess : IDisposable
 {
-    private static readonly TimeSpan LongestAnswer = TimeSpan.FromSeconds(60);
-    private static readonly TimeSpan LongestGoodbye = TimeSpan.FromSeconds(2);
+    private static readonly TimeSpan _longestAnswer = TimeSpan.FromSeconds(60);
+    private static readonly TimeSpan _longestGoodbye = TimeSpan.FromSeconds(2);
 
     private readonly Process _process;
     private readonly string _name;
@@ -67,20 +67,20 @@ internal sealed class ChildProcess : IDisposable
     internal async Task<string> HearAsync(CancellationToken stop)
     {
         using CancellationTokenSource patience = CancellationTokenSource.CreateLinkedTokenSource(stop);
-        patience.CancelAfter(LongestAnswer);
+        patience.CancelAfter(_longestAnswer);
         try
         {
             return await _process.StandardOutput.ReadLineAsync(patience.Token) ?? throw Ended();
         }
         catch (OperationCanceledException) when (!stop.IsCancellationRequested)
         {
-            throw new BenchException($"{_name} (process {Id}) said nothing for {LongestAnswer.TotalSeconds} s.");
+            throw new BenchException($"{_name} (process {Id}) said nothing for {_longestAnswer.TotalSeconds} s.");
         }
     }
 
     private BenchException Ended()
     {
-        string how = _process.WaitForExit(LongestGoodbye) ? $"with exit code {_process.ExitCode}" : "its standard streams but not itself";
+        string how = _process.WaitForExit(_longestGoodbye) ? $"with exit code {_process.ExitCode}" : "its standard streams but not itself";
         return new BenchException($"{_name} (process {Id}) ended {how} in the middle of the run; what it wrote to standard error says why.");
     }
 
@@ -94,7 +94,7 @@ internal sealed class ChildProcess : IDisposable
         {
             // It has ended already, with a line to it still unread.
         }
-        if (!_process.WaitForExit(LongestGoodbye))
+        if (!_process.WaitForExit(_longestGoodbye))
         {
             _process.Kill();
             _process.WaitForExit();

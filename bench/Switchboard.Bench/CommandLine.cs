@@ -50,7 +50,7 @@ internal static class CommandLine
         Console.Error.WriteLine("usage: Switchboard.Bench SUITE [options]\n\nSuites:");
         foreach (Suite suite in Suite.All)
         {
-            Console.Error.WriteLine($"  {suite.Name,-12}{suite.Summary}");
+            Console.Error.WriteLine($"  {suite.Name,-13}{suite.Summary}");
         }
         Console.Error.WriteLine($"\n{BenchOptions.Help}");
     }

@@ -6,8 +6,10 @@ namespace Switchboard.Bench;
 /// of them once, so that what else the machine does meets all alike.</summary>
 internal static class Contest
 {
-    // In these the runtimes compile what is hot; .NET does so twice.
-    private const int WarmUpRounds = 2;
+    // .NET compiles what is hot more than once, on a thread of its own, which has to share the server's one processor: the
+    // first call of each warm-up leaves it time, and the warm-up ends when nothing more is compiled.
+    private const int MostWarmUps = 8;
+    private const int FewMethods = 2;
 
     // A round during which other programs took more than this of the two processors is made again, this often at most.
     private const double BearableShare = 0.2;
@@ -34,19 +36,37 @@ internal static class Contest
         {
             started.Add(running.Keep(await ServerProcess.StartAsync(server, cores, stop)));
         }
-        for (int round = -WarmUpRounds; round < options.Rounds; round++)
+        await WarmUpAsync(generator, started, request, stop);
+        for (int round = 0; round < options.Rounds; round++)
         {
             foreach (ServerProcess server in round % 2 == 0 ? started : Enumerable.Reverse(started))
             {
-                string what = round < 0 ? "warm-up" : $"round {round + 1} of {options.Rounds}";
-                Sample sample = await CallAsync(what, generator, server, request, round < 0 ? 1 : MostAttempts, stop);
-                if (round >= 0)
+                samples[server.Name].Add(await CallAsync($"round {round + 1} of {options.Rounds}", generator, server, request, MostAttempts, stop));
+            }
+        }
+        int disturbed = samples.Values.Sum(rounds => rounds.Count(sample => sample.OthersShare >= BearableShare));
+        if (disturbed > 0)
+        {
+            Console.Error.WriteLine($"In {disturbed} of {servers.Count * options.Rounds} measurements other programs used the processors too, so the figures are rough. Run it again when the machine is quiet.");
+        }
+        return samples;
+    }
+
+    private static async Task WarmUpAsync(GeneratorProcess generator, List<ServerProcess> servers, LoadRequest request, CancellationToken stop)
+    {
+        List<ServerProcess> cold = [.. servers];
+        for (int time = 1; time <= MostWarmUps && cold.Count > 0; time++)
+        {
+            foreach (ServerProcess server in cold.ToArray())
+            {
+                Sample light = await CallAsync("light warm-up", generator, server, request with { Callers = 1 }, 1, stop);
+                Sample full = await CallAsync("warm-up", generator, server, request, 1, stop);
+                if (time > 1 && !(light.CompiledMethods + full.CompiledMethods > FewMethods))
                 {
-                    samples[server.Name].Add(sample);
+                    cold.Remove(server);
                 }
             }
         }
-        return samples;
     }
 
     private static async Task<Sample> CallAsync(

@@ -26,20 +26,22 @@ internal sealed class GeneratorProcess : IDisposable
     {
         _process.Say(JsonSerializer.Serialize(request));
         await HearAsync(server, stop);
-        long? allocatedBefore = await server.CountAllocatedAsync(stop);
+        ManagedUse? useBefore = await server.AskAsync(stop);
         TimeSpan othersBefore = OthersTime(server);
         TimeSpan timeBefore = server.ProcessorTime;
         _process.Say("");
         LoadResult result = await HearAsync(server, stop);
         TimeSpan timeAfter = server.ProcessorTime;
         TimeSpan othersAfter = OthersTime(server);
-        long? allocatedAfter = await server.CountAllocatedAsync(stop);
+        ManagedUse? useAfter = await server.AskAsync(stop);
         _process.Say("");
         if (result.Requests == 0)
         {
             throw new BenchException($"{server.Name} answered no request in {request.Seconds} s; give it longer with --seconds.");
         }
-        return new Sample(result.Requests, result.Seconds, timeAfter - timeBefore, allocatedAfter - allocatedBefore,
+        return new Sample(result.Requests, result.Seconds, timeAfter - timeBefore,
+            useAfter?.AllocatedBytes - useBefore?.AllocatedBytes,
+            useAfter?.CompiledMethods - useBefore?.CompiledMethods,
             (othersAfter - othersBefore).TotalSeconds / result.Seconds);
     }
 

@@ -5,12 +5,21 @@ namespace Switchboard.Bench;
 /// <param name="Seconds">How long it took.</param>
 /// <param name="ProcessorTime">What the server's process used for it, in all its threads.</param>
 /// <param name="AllocatedBytes">What it allocated on its managed heap for it; null if it has none.</param>
+/// <param name="CompiledMethods">How many methods its runtime compiled meanwhile; null if that can't be told.</param>
 /// <param name="OthersShare">How busy other programs kept the two processors meanwhile; 1 is one whole processor.</param>
-internal sealed record Sample(long Requests, double Seconds, TimeSpan ProcessorTime, long? AllocatedBytes, double OthersShare)
+internal sealed record Sample(long Requests, double Seconds, TimeSpan ProcessorTime, long? AllocatedBytes, int? CompiledMethods, double OthersShare)
 {
     internal double KiloRequestsPerSecond => Requests / Seconds / 1000;
 
     internal double MicrosecondsPerRequest => ProcessorTime.TotalMicroseconds / Requests;
 
     internal double? BytesPerRequest => (double?)AllocatedBytes / Requests;
+}
+
+/// <summary>What a .NET server tells of itself.</summary>
+/// <param name="AllocatedBytes">On its managed heap, since it started.</param>
+/// <param name="CompiledMethods">Since it started; one counts each time that it is compiled.</param>
+internal sealed record ManagedUse(long AllocatedBytes, int CompiledMethods)
+{
+    internal static ManagedUse OfThisProcess() => new(GC.GetTotalAllocatedBytes(precise: true), (int)System.Runtime.JitInfo.GetCompiledMethodCount());
 }

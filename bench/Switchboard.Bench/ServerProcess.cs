@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text.Json;
 using Switchboard.Linux;
 
 namespace Switchboard.Bench;
@@ -37,15 +38,15 @@ internal sealed class ServerProcess : IDisposable
     /// <summary>The processor time that it has used so far, in all its threads.</summary>
     internal TimeSpan ProcessorTime => ProcessCalls.ProcessorTime(_process.Id);
 
-    /// <summary>The bytes that it has allocated on its managed heap so far; null if it has none.</summary>
-    internal async Task<long?> CountAllocatedAsync(CancellationToken stop)
+    /// <summary>What it tells of itself; null if it is no .NET program.</summary>
+    internal async Task<ManagedUse?> AskAsync(CancellationToken stop)
     {
         if (!_managed)
         {
             return null;
         }
-        _process.Say(ServerVerb.AllocatedQuestion);
-        return long.Parse(await _process.HearAsync(stop), CultureInfo.InvariantCulture);
+        _process.Say(ServerVerb.UseQuestion);
+        return JsonSerializer.Deserialize<ManagedUse>(await _process.HearAsync(stop));
     }
 
     public void Dispose() => _process.Dispose();

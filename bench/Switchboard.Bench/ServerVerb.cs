@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Sockets;
+using System.Text.Json;
 using Switchboard.Bench.Peers;
 
 namespace Switchboard.Bench;
@@ -7,12 +8,12 @@ namespace Switchboard.Bench;
 /// <summary>The side of this program that is measured: <c>server NAME</c> runs one of the .NET servers.</summary>
 internal static class ServerVerb
 {
-    /// <summary>The line that asks for the bytes allocated so far; the answer is a line with their number.</summary>
-    internal const string AllocatedQuestion = "allocated";
+    /// <summary>The line that asks for a <see cref="ManagedUse"/>; the answer is a line of JSON.</summary>
+    internal const string UseQuestion = "use";
 
     internal const int Backlog = 1024;
 
-    private static readonly Dictionary<string, Func<Task<int>>> Starts = new()
+    private static readonly Dictionary<string, Func<Task<int>>> _starts = new()
     {
         ["ours-threads"] = OurServer.StartThreadsAsync,
         ["ours-threads-blocking"] = OurServer.StartThreadsBlockingAsync,
@@ -21,16 +22,16 @@ internal static class ServerVerb
         ["dotnet-blocking-threads"] = BlockingThreadsServer.StartAsync,
     };
 
-    internal static IEnumerable<string> Names => Starts.Keys;
+    internal static IEnumerable<string> Names => _starts.Keys;
 
     internal static async Task<int> RunAsync(string name)
     {
-        Console.WriteLine(await Starts[name]());
+        Console.WriteLine(await _starts[name]());
         while (Console.ReadLine() is { } line)
         {
-            if (line == AllocatedQuestion)
+            if (line == UseQuestion)
             {
-                Console.WriteLine(GC.GetTotalAllocatedBytes(precise: true));
+                Console.WriteLine(JsonSerializer.Serialize(ManagedUse.OfThisProcess()));
             }
         }
         // Callers that are still there would keep their threads, and with them the process.

@@ -13,7 +13,7 @@ namespace Switchboard.Bench.Load;
 /// <param name="reconnect">True for a new connection for each request.</param>
 internal sealed class ClosedLoop(IPEndPoint server, int callers, int size, bool reconnect) : IDisposable
 {
-    private static readonly TimeSpan LongestSilence = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan _longestSilence = TimeSpan.FromSeconds(10);
 
     private readonly NativeAddress _address = NativeAddress.From(server);
     private readonly DescriptorHandle _epoll = MultiplexCalls.CreateEpoll();
@@ -53,10 +53,10 @@ internal sealed class ClosedLoop(IPEndPoint server, int callers, int size, bool 
         }
         while (_waiting > 0)
         {
-            int count = MultiplexCalls.EpollWait(_epoll.Number, _ready, LongestSilence);
+            int count = MultiplexCalls.EpollWait(_epoll.Number, _ready, _longestSilence);
             if (count == 0)
             {
-                throw new LoadException($"The server answered nothing for {LongestSilence.TotalSeconds} s; {_waiting} of {callers} callers wait.");
+                throw new LoadException($"The server answered nothing for {_longestSilence.TotalSeconds} s; {_waiting} of {callers} callers wait.");
             }
             bool over = Stopwatch.GetTimestamp() >= end;
             for (int k = 0; k < count; k++)

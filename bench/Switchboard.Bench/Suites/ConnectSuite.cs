@@ -7,6 +7,7 @@ internal static class ConnectSuite
 {
     private const int Connections = 16;
 
-    internal static Task RunAsync(BenchOptions options, CancellationToken stop) =>
-        ServerComparison.RunAsync("connect", options, new LoadRequest(0, options.Connections ?? Connections, options.Size, Reconnect: true, options.Seconds), stop);
+    internal static Task RunAsync(BenchOptions options, CancellationToken stop) => ServerComparison.RunAsync("connect", options, Request(options), stop);
+
+    internal static LoadRequest Request(BenchOptions options) => new(0, options.Connections ?? Connections, options.Size, Reconnect: true, options.Seconds);
 }

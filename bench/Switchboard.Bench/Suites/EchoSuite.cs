@@ -7,6 +7,7 @@ internal static class EchoSuite
 {
     private const int Connections = 64;
 
-    internal static Task RunAsync(BenchOptions options, CancellationToken stop) =>
-        ServerComparison.RunAsync("echo", options, new LoadRequest(0, options.Connections ?? Connections, options.Size, Reconnect: false, options.Seconds), stop);
+    internal static Task RunAsync(BenchOptions options, CancellationToken stop) => ServerComparison.RunAsync("echo", options, Request(options), stop);
+
+    internal static LoadRequest Request(BenchOptions options) => new(0, options.Connections ?? Connections, options.Size, Reconnect: false, options.Seconds);
 }

@@ -10,5 +10,6 @@ internal sealed record Suite(string Name, string Summary, Func<BenchOptions, Can
     [
         new("echo", "Requests on connections that are kept: rate, and the server's processor time for one.", EchoSuite.RunAsync),
         new("connect", "A new connection for each request: rate, and the server's processor time for one.", ConnectSuite.RunAsync),
+        new("allocations", "What our servers allocate for one request, told on standard error: it is no ratio.", AllocationsSuite.RunAsync),
     ];
 }

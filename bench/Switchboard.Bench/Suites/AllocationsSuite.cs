@@ -1,0 +1,24 @@
+using Switchboard.Bench.Load;
+using Switchboard.Bench.Peers;
+
+namespace Switchboard.Bench.Suites;
+
+/// <summary>The bytes that our servers put on the managed heap for one request.</summary>
+internal static class AllocationsSuite
+{
+    internal static async Task RunAsync(BenchOptions options, CancellationToken stop)
+    {
+        List<Server> ours = ServerComparison.Choose(ServerList.Find().Where(ServerComparison.IsOurs), options.Ours);
+        await RunAsync("echo", ours, options, EchoSuite.Request(options), stop);
+        await RunAsync("connect", ours, options, ConnectSuite.Request(options), stop);
+    }
+
+    private static async Task RunAsync(string load, List<Server> ours, BenchOptions options, LoadRequest request, CancellationToken stop)
+    {
+        foreach ((string server, List<Sample> samples) in await Contest.RunAsync(ours, options, request, stop))
+        {
+            double bytes = Report.Median(samples.Select(sample => sample.BytesPerRequest!.Value));
+            Console.Error.WriteLine($"allocations {load}-{ServerComparison.ModelOf(server)} {bytes:F2} bytes per request");
+        }
+    }
+}

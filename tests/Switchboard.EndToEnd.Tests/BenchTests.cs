@@ -1,0 +1,122 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Text.RegularExpressions;
+
+namespace Switchboard.EndToEnd.Tests;
+
+public sealed partial class BenchTests
+{
+    private const int Limit = 120_000;
+
+    [Theory(Timeout = Limit)]
+    [InlineData("echo")]
+    [InlineData("connect")]
+    public async Task A_suite_writes_ratio_lines_and_nothing_else(string suite)
+    {
+        using BenchProgram bench = new(suite, "--rounds", "1", "--seconds", "0.2", "--peers", "dotnet-blocking-threads");
+        (string[] results, string progress, int exitCode) = await bench.EndAsync();
+        Assert.True(exitCode == 0, progress);
+        Assert.Equal(
+            [
+                $"{suite}-cpu-threads-vs-dotnet-blocking-threads us",
+                $"{suite}-rate-threads-vs-dotnet-blocking-threads k/s",
+                $"{suite}-cpu-threads-blocking-vs-dotnet-blocking-threads us",
+                $"{suite}-rate-threads-blocking-vs-dotnet-blocking-threads k/s",
+            ],
+            results.Select(line =>
+            {
+                Match match = RatioLine().Match(line);
+                Assert.True(match.Success, $"'{line}' is not in the form of a result.");
+                double ours = Number(match, "ours");
+                double peers = Number(match, "peers");
+                Assert.True(ours > 0 && peers > 0, $"'{line}' counts nothing.");
+                // The figures are rounded to two decimals, or to one from 100 on.
+                Assert.InRange(Number(match, "value"), (ours - 0.05) / (peers + 0.05) - 0.001, (ours + 0.05) / (peers - 0.05) + 0.001);
+                return $"{match.Groups["name"].Value} {match.Groups["unit"].Value}";
+            }));
+    }
+
+    [Fact(Timeout = Limit)]
+    public async Task Allocations_are_told_beside_the_results()
+    {
+        using BenchProgram bench = new("allocations", "--rounds", "1", "--seconds", "0.2", "--ours", "ours-threads");
+        (string[] results, string progress, int exitCode) = await bench.EndAsync();
+        Assert.True(exitCode == 0, progress);
+        Assert.Empty(results);
+        Assert.Matches(@"(?m)^allocations echo-threads [0-9.]+ bytes per request$", progress);
+        Assert.Matches(@"(?m)^allocations connect-threads [0-9.]+ bytes per request$", progress);
+    }
+
+    [Fact(Timeout = Limit)]
+    public async Task Without_a_name_it_lists_the_suites()
+    {
+        using BenchProgram bench = new();
+        (string[] results, string progress, int exitCode) = await bench.EndAsync();
+        Assert.Equal(0, exitCode);
+        Assert.Empty(results);
+        Assert.Matches(@"(?m)^  echo ", progress);
+        Assert.Matches(@"(?m)^  connect ", progress);
+    }
+
+    [Theory(Timeout = Limit)]
+    [InlineData("There is no suite 'ech'; there are echo, connect, allocations.", "ech")]
+    [InlineData("--rounds takes a whole number of 1 or more, not '0'.", "echo", "--rounds", "0")]
+    [InlineData("There is no option --round.", "echo", "--round", "1")]
+    public async Task A_wrong_argument_is_told_in_a_sentence(string sentence, params string[] arguments)
+    {
+        using BenchProgram bench = new(arguments);
+        (string[] results, string progress, int exitCode) = await bench.EndAsync();
+        Assert.Equal(1, exitCode);
+        Assert.Empty(results);
+        Assert.Contains(sentence, progress, StringComparison.Ordinal);
+    }
+
+    [Theory(Timeout = Limit)]
+    [InlineData("server dotnet-blocking-threads")]
+    [InlineData("generate")]
+    public async Task A_killed_process_is_an_error_and_the_others_end(string victim)
+    {
+        using BenchProgram bench = new("echo", "--rounds", "1000", "--peers", "dotnet-blocking-threads");
+        IReadOnlyDictionary<int, string> children = await ChildrenAsync(bench);
+        using (Process doomed = Process.GetProcessById(children.Single(child => child.Value.EndsWith(victim, StringComparison.Ordinal)).Key))
+        {
+            doomed.Kill();
+        }
+        (string[] results, string progress, int exitCode) = await bench.EndAsync();
+        Assert.Equal(1, exitCode);
+        Assert.Empty(results);
+        Assert.Matches(@"(ended with exit code 137 in the middle of the run|Calling dotnet-blocking-threads failed: )", progress);
+        AssertEnded(children);
+    }
+
+    [Fact(Timeout = Limit)]
+    public async Task An_interrupt_ends_it_and_all_that_it_started()
+    {
+        using BenchProgram bench = new("connect", "--rounds", "1000", "--peers", "dotnet-blocking-threads");
+        IReadOnlyDictionary<int, string> children = await ChildrenAsync(bench);
+        using Process kill = Process.Start("kill", ["-INT", $"{bench.Id}"]);
+        (string[] results, _, int exitCode) = await bench.EndAsync();
+        Assert.Equal(130, exitCode);
+        Assert.Empty(results);
+        AssertEnded(children);
+    }
+
+    /// <summary>The generator and the servers, once all are up: that is when the first has been called.</summary>
+    private static async Task<IReadOnlyDictionary<int, string>> ChildrenAsync(BenchProgram bench)
+    {
+        while (!(await bench.ReadProgressLineAsync()).StartsWith("warm-up", StringComparison.Ordinal))
+        {
+        }
+        IReadOnlyDictionary<int, string> children = bench.Children();
+        Assert.Equal(4, children.Count);
+        return children;
+    }
+
+    private static void AssertEnded(IReadOnlyDictionary<int, string> children) =>
+        Assert.DoesNotContain(children, child => BenchProgram.CommandLineOf(child.Key) == child.Value);
+
+    private static double Number(Match match, string group) => double.Parse(match.Groups[group].Value, CultureInfo.InvariantCulture);
+
+    [GeneratedRegex(@"^ratio (?<name>[a-z0-9]+(-[a-z0-9]+)*) (?<value>[0-9]+\.[0-9]{2,3}) \(ours (?<ours>[0-9]+\.[0-9]+) (?<unit>\S+), dotnet-blocking-threads (?<peers>[0-9]+\.[0-9]+) \k<unit>\)$")]
+    private static partial Regex RatioLine();
+}
