@@ -38,6 +38,8 @@ public sealed class EventLoop : IDisposable
     private volatile bool _sleeping;
     private volatile bool _stopRequested;
     private int _depth;
+    private bool _disposed;
+    private bool _draining;
     private Timer? _alarm;
     private long _alarmDue = long.MaxValue;
 
@@ -71,7 +73,8 @@ public sealed class EventLoop : IDisposable
     public event Action<Exception>? UnhandledException;
 
     /// <summary>Has the loop's thread run something soon, after what was posted before. Any thread may call it. One
-    /// wake-up serves all that is posted while the loop sleeps.</summary>
+    /// wake-up serves all that is posted while the loop sleeps. Once the loop is disposed the thread pool runs it, still
+    /// one piece after the other, so that nobody waits for ever for what comes after a loop's end.</summary>
     /// <param name="callback">What to run.</param>
     /// <param name="state">Handed to it.</param>
     public void Post(SendOrPostCallback callback, object? state)
@@ -83,10 +86,45 @@ public sealed class EventLoop : IDisposable
             _posted.Enqueue((callback, state));
             wake = _sleeping;
             _sleeping = false;
+            if (_disposed && !_draining)
+            {
+                DrainOnPool();
+            }
         }
         if (wake)
         {
             _selector.Wake();
+        }
+    }
+
+    private void DrainOnPool()
+    {
+        _draining = true;
+        ThreadPool.UnsafeQueueUserWorkItem(static self => self.RunAfterEnd(), this, preferLocal: false);
+    }
+
+    private void RunAfterEnd()
+    {
+        SynchronizationContext.SetSynchronizationContext(Context);
+        try
+        {
+            while (true)
+            {
+                (SendOrPostCallback Callback, object? State) piece;
+                lock (_gate)
+                {
+                    if (!_posted.TryDequeue(out piece))
+                    {
+                        _draining = false;
+                        return;
+                    }
+                }
+                Invoke(piece.Callback, piece.State);
+            }
+        }
+        finally
+        {
+            SynchronizationContext.SetSynchronizationContext(null);
         }
     }
 
@@ -101,12 +139,11 @@ public sealed class EventLoop : IDisposable
     /// <exception cref="InvalidOperationException">Another thread runs this loop, or this thread runs another.</exception>
     public void Run()
     {
-        if (_owner != -1 || t_current is not null)
+        if (t_current is not null || Interlocked.CompareExchange(ref _owner, Environment.CurrentManagedThreadId, -1) != -1)
         {
             throw new InvalidOperationException("The loop is run by another thread already, or this thread runs another loop. Start one loop a thread.");
         }
         SynchronizationContext? before = SynchronizationContext.Current;
-        _owner = Environment.CurrentManagedThreadId;
         t_current = this;
         SynchronizationContext.SetSynchronizationContext(Context);
         try
@@ -124,6 +161,10 @@ public sealed class EventLoop : IDisposable
     /// <summary>Waits on the loop's own thread for one thing, running the loop meanwhile.</summary>
     internal void WaitInline(Func<object?, bool> done, object? state)
     {
+        if (!IsCurrent)
+        {
+            throw new InvalidOperationException("The result of a pending operation was asked for on a thread that is not its connection's. Await it instead.");
+        }
         if (!WaitsInline)
         {
             throw new InvalidOperationException("This call would block the event loop and every connection on it. Await it instead, or choose Concurrency.Threads.");
@@ -268,6 +309,14 @@ public sealed class EventLoop : IDisposable
         }
         _alarm?.Dispose();
         _selector.Dispose();
+        lock (_gate)
+        {
+            _disposed = true;
+            if (_posted.Count > 0 && !_draining)
+            {
+                DrainOnPool();
+            }
+        }
     }
 }
 
