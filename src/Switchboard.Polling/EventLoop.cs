@@ -15,7 +15,7 @@ namespace Switchboard.Polling;
 /// <para>The loop belongs to the thread that is in <see cref="Run()"/>. Only <see cref="Post"/>, <see cref="Stop"/> and
 /// <see cref="IsCurrent"/> may be used from others.</para>
 /// </remarks>
-public sealed class EventLoop : IDisposable
+public sealed partial class EventLoop : IDisposable
 {
     private const int BatchSize = 64;
 
@@ -37,7 +37,6 @@ public sealed class EventLoop : IDisposable
     private volatile int _owner = -1;
     private volatile bool _sleeping;
     private volatile bool _stopRequested;
-    private bool _hasEnded;
     private int _depth;
     private Timer? _alarm;
     private long _alarmDue = long.MaxValue;
@@ -72,7 +71,8 @@ public sealed class EventLoop : IDisposable
     public event Action<Exception>? UnhandledException;
 
     /// <summary>Has the loop's thread run something soon, after what was posted before. Any thread may call it. One
-    /// wake-up serves all that is posted while the loop sleeps. After the loop has ended the thread pool runs it.</summary>
+    /// wake-up serves all that is posted while the loop sleeps. Once the loop has ended the thread pool runs it, still
+    /// one piece after the other, so that nobody waits for ever for what comes after a loop's end.</summary>
     /// <param name="callback">What to run.</param>
     /// <param name="state">Handed to it.</param>
     public void Post(SendOrPostCallback callback, object? state)
@@ -81,15 +81,13 @@ public sealed class EventLoop : IDisposable
         bool wake;
         lock (_gate)
         {
-            if (_hasEnded)
-            {
-                // What a handler left running must not hang because its loop is gone.
-                ThreadPool.UnsafeQueueUserWorkItem(static piece => piece.callback(piece.state), (callback, state), preferLocal: false);
-                return;
-            }
             _posted.Enqueue((callback, state));
             wake = _sleeping;
             _sleeping = false;
+            if (_hasEnded && !_draining)
+            {
+                DrainOnPool();
+            }
         }
         if (wake)
         {
@@ -108,12 +106,11 @@ public sealed class EventLoop : IDisposable
     /// <exception cref="InvalidOperationException">Another thread runs this loop, it has ended, or this thread runs another.</exception>
     public void Run()
     {
-        if (_owner != -1 || t_current is not null || _hasEnded)
+        if (t_current is not null || _hasEnded || Interlocked.CompareExchange(ref _owner, Environment.CurrentManagedThreadId, -1) != -1)
         {
             throw new InvalidOperationException("The loop has ended, another thread runs it, or this thread runs another loop. Make a loop for each thread, and run it once.");
         }
         SynchronizationContext? before = SynchronizationContext.Current;
-        _owner = Environment.CurrentManagedThreadId;
         t_current = this;
         SynchronizationContext.SetSynchronizationContext(Context);
         try
@@ -129,22 +126,13 @@ public sealed class EventLoop : IDisposable
         }
     }
 
-    /// <summary>Runs what was posted up to the end; what comes later goes to the thread pool.</summary>
-    private void End()
-    {
-        lock (_gate)
-        {
-            _hasEnded = true;
-        }
-        while (_posted.TryDequeue(out (SendOrPostCallback Callback, object? State) piece))
-        {
-            Invoke(piece.Callback, piece.State);
-        }
-    }
-
     /// <summary>Waits on the loop's own thread for one thing, running the loop meanwhile.</summary>
     internal void WaitInline(Func<object?, bool> done, object? state)
     {
+        if (!IsCurrent)
+        {
+            throw new InvalidOperationException("The result of a pending operation was asked for on a thread that is not its connection's. Await it instead.");
+        }
         if (!WaitsInline)
         {
             throw new InvalidOperationException("This call would block the event loop and every connection on it. Await it instead, or choose Concurrency.Threads.");
@@ -289,6 +277,7 @@ public sealed class EventLoop : IDisposable
         }
         _alarm?.Dispose();
         _selector.Dispose();
+        End();
     }
 }
 

@@ -32,4 +32,14 @@ public interface ILoopSocketOwner
     /// <param name="error">What it said.</param>
     /// <returns>What pending and later operations fail with.</returns>
     Exception OnError(SystemCallException error);
+
+    /// <summary>A write was cancelled after a part of it was sent, which can't be taken back.</summary>
+    /// <param name="sent">How many bytes were sent.</param>
+    /// <param name="length">How many there were to send.</param>
+    /// <returns>What pending and later operations fail with.</returns>
+    Exception OnTornWrite(int sent, int length);
+
+    /// <summary>The socket is closed by its owner.</summary>
+    /// <returns>What pending and later operations fail with.</returns>
+    Exception OnClosed();
 }

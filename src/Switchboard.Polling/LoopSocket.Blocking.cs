@@ -4,7 +4,6 @@ namespace Switchboard.Polling;
 
 public sealed partial class LoopSocket
 {
-    private volatile bool _inBlockingCall;
     private bool _limitsSet;
 
     /// <summary>Reads what is there, blocking the loop's thread until there is something: at a plain blocking socket's
@@ -24,11 +23,13 @@ public sealed partial class LoopSocket
         {
             return 0;
         }
-        _inBlockingCall = true;
         CallResult result = SocketCalls.Receive(_descriptor, buffer);
-        _inBlockingCall = false;
         if (result.Succeeded)
         {
+            if (result.Value == 0 && EndIsAbort())
+            {
+                throw _fault!;
+            }
             Received += result.Value;
             EndOfInput = result.Value == 0;
             return result.Value;
@@ -43,16 +44,15 @@ public sealed partial class LoopSocket
     public void Write(ReadOnlySpan<byte> buffer)
     {
         BeginBlocking();
+        ThrowIfOutputClosed();
         if (_writes.Count > 0)
         {
             _loop.WaitInline(static self => ((LoopSocket)self!)._writes.Count == 0, this);
         }
         while (!buffer.IsEmpty)
         {
-            _inBlockingCall = true;
             CallResult result = SocketCalls.Send(_descriptor, buffer);
-            _inBlockingCall = false;
-            if (!result.Succeeded)
+                if (!result.Succeeded)
             {
                 throw BlockingFailure(result, "send", static owner => owner.OnWriteStalled(owner.WriteStallLimit));
             }

@@ -13,18 +13,24 @@ public sealed partial class LoopSocket
     private LoopTimer? _stallTimer;
     private long _writeProgress;
     private int _copiedPending;
+    private volatile bool _outputClosed;
 
     /// <summary>Sends all of a buffer, which must stay as it is until the task completes.</summary>
     /// <param name="buffer">The bytes.</param>
     /// <param name="cancellation">Before the first byte is out it takes the write back; after that it ends the socket,
-    /// because a part can't be taken back.</param>
+    /// because a part can't be taken back. The owner's stop token lets a write that has begun go on.</param>
     /// <returns>Completes when the kernel has taken the last byte.</returns>
     /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
+    /// <exception cref="InvalidOperationException">CloseOutputAsync was called before.</exception>
     public ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellation = default)
     {
         if (cancellation.IsCancellationRequested)
         {
             return ValueTask.FromCanceled(cancellation);
+        }
+        if (_fault is null)
+        {
+            ThrowIfOutputClosed();
         }
         int sent = 0;
         if (_loop.IsCurrent)
@@ -48,12 +54,13 @@ public sealed partial class LoopSocket
     /// <returns>False if the copies that wait would exceed the owner's limit, or the socket has ended.</returns>
     public bool TrySend(ReadOnlySpan<byte> message)
     {
-        if (_fault is not null || Interlocked.Add(ref _copiedPending, message.Length) > _owner.PendingSendLimit)
+        if (_fault is not null || _outputClosed)
         {
-            if (_fault is null)
-            {
-                Interlocked.Add(ref _copiedPending, -message.Length);
-            }
+            return false;
+        }
+        if (Interlocked.Add(ref _copiedPending, message.Length) > _owner.PendingSendLimit)
+        {
+            Interlocked.Add(ref _copiedPending, -message.Length);
             return false;
         }
         int sent = 0;
@@ -72,7 +79,11 @@ public sealed partial class LoopSocket
 
     /// <summary>Ends our direction once all that was written before is out; the peer reads the end of input.</summary>
     /// <returns>Completes when that is done.</returns>
-    public ValueTask CloseOutputAsync() => BeginMarker(WriteKind.CloseOutput);
+    public ValueTask CloseOutputAsync()
+    {
+        _outputClosed = true;
+        return BeginMarker(WriteKind.CloseOutput);
+    }
 
     /// <summary>Waits until all that was written or copied before is out.</summary>
     /// <returns>Completes when the kernel has it.</returns>
@@ -84,6 +95,10 @@ public sealed partial class LoopSocket
         {
             if (kind == WriteKind.CloseOutput)
             {
+                if (_fault is not null)
+                {
+                    return ValueTask.FromException(_fault);
+                }
                 SocketCalls.Shutdown(_descriptor, SocketShutdown.Send);
             }
             return ValueTask.CompletedTask;
@@ -91,6 +106,14 @@ public sealed partial class LoopSocket
         var write = new WriteOperation(this);
         write.Prepare(kind, default, 0, null, default);
         return Begin(write);
+    }
+
+    private void ThrowIfOutputClosed()
+    {
+        if (_outputClosed)
+        {
+            throw new InvalidOperationException("The output of this connection was ended by CloseOutputAsync, so nothing more can be written.");
+        }
     }
 
     /// <summary>True if there is nothing left to do: all is sent, or the socket has failed.</summary>
@@ -241,6 +264,7 @@ public sealed partial class LoopSocket
         private byte[]? _rented;
         private bool _wantsContext;
         private bool _completed;
+        private Exception? _cancelled;
 
         internal LoopSocket Socket => socket;
 
@@ -259,6 +283,7 @@ public sealed partial class LoopSocket
         {
             _source.Reset();
             _completed = false;
+            _cancelled = null;
             IsWithdrawn = false;
             Kind = kind;
             Buffer = buffer;
@@ -286,7 +311,12 @@ public sealed partial class LoopSocket
             var exception = new OperationCanceledException(_token);
             if (SentCount > 0)
             {
-                socket.Fault(exception);
+                // A stop lets what has begun go out; the grace time ends it.
+                if (_token != socket._owner.StopToken)
+                {
+                    _cancelled = exception;
+                    socket.Fault(socket._owner.OnTornWrite(SentCount, Buffer.Length));
+                }
                 return;
             }
             IsWithdrawn = true;
@@ -298,7 +328,7 @@ public sealed partial class LoopSocket
         {
             if (!_completed)
             {
-                Finish(exception);
+                Finish(_cancelled ?? exception);
             }
         }
 
@@ -329,7 +359,7 @@ public sealed partial class LoopSocket
 
         public void GetResult(short token)
         {
-            if (_source.GetStatus(token) == ValueTaskSourceStatus.Pending && socket._loop.IsCurrent)
+            if (_source.GetStatus(token) == ValueTaskSourceStatus.Pending)
             {
                 socket._loop.WaitInline(static self => ((WriteOperation)self!)._completed, this);
             }
@@ -354,6 +384,7 @@ public sealed partial class LoopSocket
         public void OnCompleted(Action<object?> continuation, object? state, short token, ValueTaskSourceOnCompletedFlags flags)
         {
             _wantsContext = CompletionScope.WantsContext(socket._loop, ref flags);
+            _source.RunContinuationsAsynchronously = !socket._loop.IsCurrent;
             _source.OnCompleted(continuation, state, token, flags);
         }
     }

@@ -24,6 +24,8 @@ public sealed partial class LoopSocket : IReadyHandler, IValueTaskSource<int>, I
     private readonly int _descriptor;
     private SelectorKey? _key;
     private Exception? _fault;
+    private Exception? _abortCause;
+    private bool _disposed;
 
     // The one pending read.
     private ManualResetValueTaskSourceCore<int> _read;
@@ -109,6 +111,11 @@ public sealed partial class LoopSocket : IReadyHandler, IValueTaskSource<int>, I
             CompleteRead(0, _fault);
             return;
         }
+        if (_readToken.IsCancellationRequested)
+        {
+            CompleteRead(0, new OperationCanceledException(_readToken));
+            return;
+        }
         // The owner's stop token needs no registration: CancelOwnerReads ends those reads.
         if (_readToken.CanBeCanceled && _readToken != _owner.StopToken)
         {
@@ -171,6 +178,16 @@ public sealed partial class LoopSocket : IReadyHandler, IValueTaskSource<int>, I
         }
     }
 
+    /// <summary>Ends a pending read; the socket stays usable. Loop's thread only.</summary>
+    /// <param name="cause">What the read fails with.</param>
+    public void EndRead(Exception cause)
+    {
+        if (_readPending)
+        {
+            CompleteRead(0, cause);
+        }
+    }
+
     void IReadyHandler.OnReady(Readiness ready)
     {
         if ((ready & (Readiness.Readable | Readiness.Error | Readiness.HangUp)) != 0)
@@ -201,6 +218,10 @@ public sealed partial class LoopSocket : IReadyHandler, IValueTaskSource<int>, I
         CallResult result = SocketCalls.Receive(_descriptor, _readBuffer.Span, SocketCallFlags.DontWait);
         if (result.Succeeded)
         {
+            if (result.Value == 0 && EndIsAbort())
+            {
+                return;
+            }
             Received += result.Value;
             EndOfInput = result.Value == 0;
             CompleteRead(result.Value, null);
@@ -228,6 +249,10 @@ public sealed partial class LoopSocket : IReadyHandler, IValueTaskSource<int>, I
         if (!result.Succeeded)
         {
             Fault(_owner.OnError(SystemCallException.For("recv", result.Errno)));
+            throw _fault!;
+        }
+        if (result.Value == 0 && EndIsAbort())
+        {
             throw _fault!;
         }
         Received += result.Value;
@@ -259,7 +284,7 @@ public sealed partial class LoopSocket : IReadyHandler, IValueTaskSource<int>, I
 
     int IValueTaskSource<int>.GetResult(short token)
     {
-        if (_read.GetStatus(token) == ValueTaskSourceStatus.Pending && _loop.IsCurrent)
+        if (_read.GetStatus(token) == ValueTaskSourceStatus.Pending)
         {
             _loop.WaitInline(static self => ((LoopSocket)self!)._read.GetStatus(((LoopSocket)self)._read.Version) != ValueTaskSourceStatus.Pending, this);
         }
@@ -278,6 +303,8 @@ public sealed partial class LoopSocket : IReadyHandler, IValueTaskSource<int>, I
     void IValueTaskSource<int>.OnCompleted(Action<object?> continuation, object? state, short token, ValueTaskSourceOnCompletedFlags flags)
     {
         _readWantsContext = CompletionScope.WantsContext(_loop, ref flags);
+        // Code of another thread goes on elsewhere: here it could hold up the loop.
+        _read.RunContinuationsAsynchronously = !_loop.IsCurrent;
         _read.OnCompleted(continuation, state, token, flags);
     }
 
@@ -312,10 +339,9 @@ public sealed partial class LoopSocket : IReadyHandler, IValueTaskSource<int>, I
             Fault(cause);
             return;
         }
-        if (_inBlockingCall)
-        {
-            ShutdownNow(SocketShutdown.Both);
-        }
+        // The loop may be in a blocking call, which this wakes; it finds the cause then.
+        Interlocked.CompareExchange(ref _abortCause, cause, null);
+        ShutdownNow(SocketShutdown.Both);
         _loop.Post(static state =>
         {
             (LoopSocket self, Exception cause) = ((LoopSocket, Exception))state!;
@@ -330,14 +356,30 @@ public sealed partial class LoopSocket : IReadyHandler, IValueTaskSource<int>, I
             return;
         }
         // The first cause wins: mark, then fail every waiter with it.
-        _fault = cause;
+        _fault = Volatile.Read(ref _abortCause) ?? cause;
         ShutdownNow(SocketShutdown.Both);
         Unwant(Interest.Read | Interest.Write);
+        FailPending();
+    }
+
+    private void FailPending()
+    {
         if (_readPending)
         {
-            CompleteRead(0, cause);
+            CompleteRead(0, _fault);
         }
-        FailWrites(cause);
+        FailWrites(_fault!);
+    }
+
+    /// <summary>True if the end of input is that of an abort from another thread, not the peer's.</summary>
+    private bool EndIsAbort()
+    {
+        if (Volatile.Read(ref _abortCause) is not { } cause)
+        {
+            return false;
+        }
+        Fault(cause);
+        return true;
     }
 
     /// <summary>Ends one or both directions without closing the descriptor, which wakes whoever waits in a call on it.
@@ -364,9 +406,14 @@ public sealed partial class LoopSocket : IReadyHandler, IValueTaskSource<int>, I
         }
     }
 
-    /// <summary>Leaves the loop and closes the descriptor. Loop's thread only, with no operation pending.</summary>
+    /// <summary>Leaves the loop and closes the descriptor; what is pending fails. Loop's thread only.</summary>
     public void Dispose()
     {
+        if (_disposed)
+        {
+            return;
+        }
+        _disposed = true;
         _idleTimer?.Disarm();
         _stallTimer?.Disarm();
         if (_key is { IsRegistered: true } key)
@@ -374,7 +421,8 @@ public sealed partial class LoopSocket : IReadyHandler, IValueTaskSource<int>, I
             // Out of the selector first: a copy of the descriptor elsewhere would go on reporting.
             _loop.Unregister(key);
         }
-        _fault ??= new ObjectDisposedException(nameof(LoopSocket));
+        _fault ??= _owner.OnClosed();
         _handle.Dispose();
+        FailPending();
     }
 }

@@ -13,13 +13,14 @@ public sealed partial class Connection
     private int _filled;
     private int _readingMessage;
     private MessageTooLongException? _tooLong;
+    private MessageRead? _messageRead;
 
     private bool HasBuffered => _filled > _start;
 
     /// <summary>Reads one message.</summary>
     /// <param name="framing">How messages are cut.</param>
     /// <param name="cancellation">Ends the wait; no byte is lost then.</param>
-    /// <returns>The message, valid until the next read on this connection; null when the peer has ended its direction.</returns>
+    /// <returns>The message, valid until the next read on this connection or the end of the call; null when the peer has ended its direction.</returns>
     /// <exception cref="MessageTooLongException">The message exceeds <see cref="ConnectionLimits.Message"/>; the
     /// connection ends with that reason.</exception>
     /// <exception cref="ConnectionEndedException">The connection has ended.</exception>
@@ -33,54 +34,21 @@ public sealed partial class Connection
         {
             return ValueTask.FromCanceled<ReadOnlyMemory<byte>?>(cancellation);
         }
+        ThrowIfReading();
         int examined = 0;
-        if (HasBuffered && TryTake(framing, ref examined, out ReadOnlyMemory<byte> message))
-        {
-            return new ValueTask<ReadOnlyMemory<byte>?>(message);
-        }
-        return WaitForMessageAsync(framing, examined, cancellation);
-    }
-
-    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
-    private async ValueTask<ReadOnlyMemory<byte>?> WaitForMessageAsync(Framing framing, int examined, CancellationToken cancellation)
-    {
-        BeginMessageRead();
         try
         {
-            while (true)
+            if (TryTake(framing, ref examined, out ReadOnlyMemory<byte> message))
             {
-                int count;
-                if (HasBuffered)
-                {
-                    MakeRoom();
-                    count = await _transport.ReadAsync(_buffer.AsMemory(_filled), cancellation);
-                }
-                else
-                {
-                    // No buffer is held while nothing is there.
-                    ReturnBuffer();
-                    await _transport.ReadAsync(Memory<byte>.Empty, cancellation);
-                    _buffer = ArrayPool<byte>.Shared.Rent(ReadSize);
-                    count = _transport.TryRead(RoomFor(framing));
-                }
-                if (count == 0)
-                {
-                    return TakeRest(framing);
-                }
-                if (count > 0)
-                {
-                    _filled += count;
-                    if (TryTake(framing, ref examined, out ReadOnlyMemory<byte> message))
-                    {
-                        return message;
-                    }
-                }
+                return new ValueTask<ReadOnlyMemory<byte>?>(message);
             }
+            BeginMessageRead();
         }
-        finally
+        catch (IOException exception)
         {
-            _readingMessage = 0;
+            return ValueTask.FromException<ReadOnlyMemory<byte>?>(exception);
         }
+        return (_messageRead ??= new MessageRead(this)).Start(framing, examined, cancellation);
     }
 
     /// <summary>Reads messages until the peer has ended its direction. Each is valid until the next is asked for.</summary>
@@ -109,7 +77,7 @@ public sealed partial class Connection
         try
         {
             ReadOnlyMemory<byte> message;
-            while (!HasBuffered || !TryTake(framing, ref examined, out message))
+            while (!TryTake(framing, ref examined, out message))
             {
                 if (HasBuffered)
                 {
@@ -117,8 +85,7 @@ public sealed partial class Connection
                 }
                 else
                 {
-                    _buffer ??= ArrayPool<byte>.Shared.Rent(ReadSize);
-                    _start = _filled = 0;
+                    TakeEmptyBuffer();
                 }
                 int count = _transport.Read(_filled == 0 ? RoomFor(framing) : _buffer.AsSpan(_filled));
                 if (count == 0)
@@ -131,7 +98,7 @@ public sealed partial class Connection
         }
         finally
         {
-            _readingMessage = 0;
+            _readingMessage = HasEnded ? 1 : 0;
         }
     }
 
@@ -147,43 +114,51 @@ public sealed partial class Connection
         }
     }
 
-    private void BeginMessageRead()
+    private void ThrowIfReading()
     {
-        if (Interlocked.Exchange(ref _readingMessage, 1) != 0)
+        if (Volatile.Read(ref _readingMessage) != 0 && !HasEnded)
         {
-            throw new InvalidOperationException("A read is pending on this connection. Await it before the next one: one read at a time.");
-        }
-        if (_tooLong is not null)
-        {
-            _readingMessage = 0;
-            throw _tooLong;
+            throw TwoReads();
         }
     }
+
+    private void BeginMessageRead()
+    {
+        if (Interlocked.Exchange(ref _readingMessage, 1) != 0 && !HasEnded)
+        {
+            throw TwoReads();
+        }
+    }
+
+    private static InvalidOperationException TwoReads() =>
+        new("A read is pending on this connection. Await it before the next one: one read at a time.");
 
     /// <summary>A packet is never longer than a message may be; the rest of it is the next packet.</summary>
     private Span<byte> RoomFor(Framing framing) =>
         framing == Framing.Packet ? _buffer.AsSpan(0, Math.Min(_buffer!.Length, _limits.Message)) : _buffer;
 
+    /// <summary>Takes a message from the bytes that are there.</summary>
     private bool TryTake(Framing framing, ref int examined, out ReadOnlyMemory<byte> message)
     {
-        int length = _filled - _start;
-        bool found = framing.TryRead(_buffer.AsSpan(_start, length), examined, out Frame frame, out long announced);
-        long content = found ? frame.Length : Math.Max(announced, length - framing.Overhead);
-        if (content > _limits.Message)
+        message = default;
+        if (_tooLong is not null)
         {
-            _tooLong = new MessageTooLongException(_limits.Message, announced > 0 ? announced : null);
-            SetCause(ConnectionEndReason.MessageTooLong, _tooLong);
             throw _tooLong;
         }
-        examined = length;
-        if (!found)
+        int length = _filled - _start;
+        if (length == 0)
         {
-            message = default;
             return false;
         }
-        message = _buffer.AsMemory(_start + frame.Start, frame.Length);
-        _start += frame.Consumed;
-        return true;
+        ReadOnlySpan<byte> received = _buffer.AsSpan(_start, framing == Framing.Packet ? Math.Min(length, _limits.Message) : length);
+        bool found = framing.TryRead(received, examined, out Frame frame, out long announced);
+        ThrowIfTooLong(found ? frame.Length : Math.Max(announced, length - framing.Overhead), announced);
+        examined = length;
+        if (found)
+        {
+            message = Take(framing, frame, length);
+        }
+        return found;
     }
 
     private ReadOnlyMemory<byte>? TakeRest(Framing framing)
@@ -198,9 +173,29 @@ public sealed partial class Connection
         {
             throw new InvalidDataException($"The peer ended in the middle of a message, after {length} bytes of it.");
         }
+        ThrowIfTooLong(frame.Length, 0);
+        return Take(framing, frame with { Consumed = length }, length);
+    }
+
+    private ReadOnlyMemory<byte> Take(Framing framing, Frame frame, int length)
+    {
+        if (frame.Start < 0 || frame.Length < 0 || frame.Consumed < 1 || frame.Consumed > length || frame.Start > length - frame.Length)
+        {
+            throw new InvalidOperationException($"{framing.GetType().Name} found {frame} in {length} bytes. A frame must lie within them and consume 1 byte at least.");
+        }
         ReadOnlyMemory<byte> message = _buffer.AsMemory(_start + frame.Start, frame.Length);
-        _start = _filled;
+        _start += frame.Consumed;
         return message;
+    }
+
+    private void ThrowIfTooLong(long content, long announced)
+    {
+        if (content > _limits.Message)
+        {
+            _tooLong = new MessageTooLongException(_limits.Message, announced > 0 ? announced : null);
+            SetCause(ConnectionEndReason.MessageTooLong, _tooLong);
+            throw _tooLong;
+        }
     }
 
     private int TakeBuffered(Span<byte> destination)

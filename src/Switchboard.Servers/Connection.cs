@@ -72,11 +72,21 @@ public sealed partial class Connection
     /// <exception cref="InvalidOperationException">A read is pending already.</exception>
     public ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellation = default)
     {
+        if (cancellation.IsCancellationRequested)
+        {
+            return ValueTask.FromCanceled<int>(cancellation);
+        }
+        ThrowIfReading();
+        if (_tooLong is not null)
+        {
+            return ValueTask.FromException<int>(_tooLong);
+        }
         if (HasBuffered)
         {
             return new ValueTask<int>(TakeBuffered(buffer.Span));
         }
-        return _tooLong is null ? _transport.ReadAsync(buffer, cancellation) : ValueTask.FromException<int>(_tooLong);
+        ReturnBuffer();
+        return _transport.ReadAsync(buffer, cancellation);
     }
 
     /// <summary>Sends all of a buffer, which must stay as it is until the task completes. Writes go out whole, in the
@@ -102,11 +112,12 @@ public sealed partial class Connection
     /// <exception cref="InvalidOperationException">Another thread calls, or the thread carries other connections too.</exception>
     public int Read(Span<byte> buffer)
     {
-        if (HasBuffered)
+        ThrowIfReading();
+        if (_tooLong is not null)
         {
-            return TakeBuffered(buffer);
+            throw _tooLong;
         }
-        return _tooLong is null ? _transport.Read(buffer) : throw _tooLong;
+        return HasBuffered ? TakeBuffered(buffer) : _transport.Read(buffer);
     }
 
     /// <summary>Sends all of a buffer, blocking the call's thread until the kernel has it. For
@@ -162,15 +173,18 @@ public sealed partial class Connection
     /// <summary>Gives the connection its one end.</summary>
     internal ConnectionEnd Close()
     {
-        ReturnBuffer();
-        bool peerClosed = _transport.EndOfInput;
+        // Marked before what is pending fails: whoever awaits that may call Abort, which is no cause any more.
+        SetCause(_transport.EndOfInput ? ConnectionEndReason.PeerClosed : ConnectionEndReason.HandlerReturned, null);
         _transport.Close();
+        if (Interlocked.Exchange(ref _readingMessage, 1) == 0)
+        {
+            ReturnBuffer();
+        }
         lock (_endGate)
         {
             if (_end is null)
             {
-                ConnectionEndReason reason = _reason ?? (peerClosed ? ConnectionEndReason.PeerClosed : ConnectionEndReason.HandlerReturned);
-                _end = new ConnectionEnd(reason, _cause, _transport.Received, _transport.Sent, Stopwatch.GetElapsedTime(_opened));
+                _end = new ConnectionEnd(_reason!.Value, _cause, _transport.Received, _transport.Sent, Stopwatch.GetElapsedTime(_opened));
                 _closed?.TrySetResult(_end);
             }
             return _end;

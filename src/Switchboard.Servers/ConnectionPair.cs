@@ -1,24 +1,27 @@
-using System.IO.Pipelines;
-
 namespace Switchboard.Servers;
 
-/// <summary>Two connections joined in memory, for tests of handlers without a socket: hand <see cref="Server"/> to the
-/// handler's RunAsync, and be the caller at <see cref="Client"/>. Time limits do not apply; sizes do.</summary>
+/// <summary>Two connections joined in memory, for tests of handlers without a socket: have <see cref="ServeAsync(CallHandler)"/>
+/// run the handler at the server's end, and be the caller at <see cref="Client"/>. Reads, writes, framings, sizes and ends
+/// are as on a socket; time limits do not apply, and there is no thread of the call's own.</summary>
 public sealed class ConnectionPair : IDisposable
 {
     private readonly CancellationTokenSource _stopping = new();
+    private readonly MemoryTransport _server;
+    private volatile CallHandler? _handler;
 
     /// <summary>Joins two connections.</summary>
     /// <param name="limits">The limits of both ends; null for the defaults.</param>
     public ConnectionPair(ConnectionLimits? limits = null)
     {
-        // As much as a socket would take before a write waits.
-        var options = new PipeOptions(pauseWriterThreshold: 256 * 1024, resumeWriterThreshold: 128 * 1024, useSynchronizationContext: true);
-        var there = new Pipe(options);
-        var back = new Pipe(options);
+        var there = new MemoryDirection();
+        var back = new MemoryDirection();
         limits ??= ConnectionLimits.Default;
-        Client = new Connection(1, new MemoryTransport(back.Reader, there.Writer), limits, CancellationToken.None);
-        Server = new Connection(2, new MemoryTransport(there.Reader, back.Writer), limits, _stopping.Token);
+        var client = new MemoryTransport(back, there);
+        _server = new MemoryTransport(there, back);
+        Client = new Connection(1, client, limits, CancellationToken.None);
+        Server = new Connection(2, _server, limits, _stopping.Token);
+        client.Belong(Client);
+        _server.Belong(Server);
     }
 
     /// <summary>The caller's end.</summary>
@@ -27,8 +30,56 @@ public sealed class ConnectionPair : IDisposable
     /// <summary>The handler's end.</summary>
     public Connection Server { get; }
 
-    /// <summary>Cancels <see cref="Connection.Stopping"/> of the server's end, as a server's stop does.</summary>
-    public void Stop() => _stopping.Cancel();
+    /// <summary>Serves the server's end as a server does: runs the handler, sends what is waiting, closes. A
+    /// <see cref="BlockingRequestHandler"/> gets a thread of its own.</summary>
+    /// <param name="handler">A new handler.</param>
+    /// <returns>How the connection ended; what the handler threw is its <see cref="ConnectionEnd.Exception"/>.</returns>
+    public async Task<ConnectionEnd> ServeAsync(CallHandler handler)
+    {
+        ArgumentNullException.ThrowIfNull(handler);
+        _handler = handler;
+        try
+        {
+            await (handler.IsBlocking
+                ? Task.Factory.StartNew(() => handler.RunAsync(Server, _stopping.Token), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default).Unwrap()
+                : handler.RunAsync(Server, _stopping.Token)).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException) when (_stopping.IsCancellationRequested)
+        {
+            Server.SetCause(ConnectionEndReason.Stopped, null);
+        }
+        catch (Exception exception) when (exception is not ConnectionEndedException)
+        {
+            Server.SetCause(ConnectionEndReason.HandlerFailed, exception);
+        }
+        catch (ConnectionEndedException)
+        {
+            // Its reason is marked already.
+        }
+        await Server.Transport.FlushAsync().ConfigureAwait(false);
+        return CloseServer();
+    }
+
+    /// <summary>As <see cref="ServeAsync(CallHandler)"/>, with a handler that is a lambda.</summary>
+    /// <param name="handler">Serves the call.</param>
+    /// <returns>How the connection ended.</returns>
+    public Task<ConnectionEnd> ServeAsync(Func<Connection, CancellationToken, Task> handler)
+    {
+        ArgumentNullException.ThrowIfNull(handler);
+        return ServeAsync(new LambdaHandler(handler));
+    }
+
+    /// <summary>Does what a server's stop does: cancels <see cref="Connection.Stopping"/> of the server's end, and ends the
+    /// input of a blocking handler.</summary>
+    public void Stop()
+    {
+        if (_handler is { IsBlocking: true })
+        {
+            Server.SetCause(ConnectionEndReason.Stopped, null);
+            _server.EndInput();
+        }
+        _stopping.Cancel();
+    }
 
     /// <summary>Closes the server's end, as a server does when the handler has returned.</summary>
     /// <returns>How it ended.</returns>

@@ -13,6 +13,8 @@ internal sealed class SocketTransport(DescriptorHandle handle, NativeAddress rem
     private Connection? _connection;
     private Exception? _abortedEarly;
 
+    internal override EventLoop? Loop => _socket?.Loop;
+
     internal override EndPoint? RemoteEndPoint => _remote.ToEndPoint();
 
     internal override EndPoint? LocalEndPoint => handle.IsClosed ? null : SocketCalls.LocalAddress(handle.Number).ToEndPoint();
@@ -68,6 +70,9 @@ internal sealed class SocketTransport(DescriptorHandle handle, NativeAddress rem
 
     internal override ValueTask CloseOutputAsync() => Socket.CloseOutputAsync();
 
+    /// <summary>Ends a read that the handler has left behind. On the loop's thread.</summary>
+    internal void EndRead() => _socket?.EndRead(((ILoopSocketOwner)this).OnClosed());
+
     internal override ValueTask FlushAsync() => _socket?.FlushAsync() ?? ValueTask.CompletedTask;
 
     internal override void SetNoDelay(bool noDelay)
@@ -114,6 +119,12 @@ internal sealed class SocketTransport(DescriptorHandle handle, NativeAddress rem
 
     Exception ILoopSocketOwner.OnError(SystemCallException error) => Connection.Broken(ConnectionEndReason.Reset,
         $"The connection was lost: {error.Message}", error);
+
+    Exception ILoopSocketOwner.OnTornWrite(int sent, int length) => Connection.Broken(ConnectionEndReason.Aborted,
+        $"A write was cancelled after {sent} of its {length} bytes were sent, which ends the connection: a part can't be taken back.");
+
+    Exception ILoopSocketOwner.OnClosed() => new ConnectionEndedException(Connection.Reason ?? ConnectionEndReason.HandlerReturned,
+        "The call has ended, and its connection with it. Await what you began before the handler returns.");
 
     private static InvalidOperationException NotStarted() =>
         new("The call has not started yet, so the connection can't be read or written. Do that in the handler; before it, only TrySend and Abort work.");

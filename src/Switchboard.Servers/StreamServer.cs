@@ -97,12 +97,13 @@ public abstract class StreamServer : SocketServer<Connection>
 
     private async ValueTask LingerAsync(Connection request, ValueTask flushed)
     {
-        Transport transport = request.Transport;
+        var transport = (SocketTransport)request.Transport;
         try
         {
             await flushed;
             if (HasUnread(request))
             {
+                transport.EndRead();
                 await transport.CloseOutputAsync();
                 using var time = new CancellationTokenSource(s_linger);
                 var waste = new byte[4096];
@@ -111,9 +112,9 @@ public abstract class StreamServer : SocketServer<Connection>
                 }
             }
         }
-        catch (Exception exception) when (exception is IOException or OperationCanceledException)
+        catch (Exception exception) when (exception is IOException or OperationCanceledException or InvalidOperationException)
         {
-            // The peer is gone, or goes on sending: it had its time.
+            // The peer is gone, or goes on sending (it had its time), or what the handler left behind reads on.
         }
         CloseRequest(request);
     }
