@@ -8,6 +8,8 @@ using Lesson;
     ("select-server", "Serves many clients on one thread with select. [PORT]", SelectServer.Run),
     ("select-client", "Sends each line of standard input to the select server. [PORT]", SelectClient.Run),
     ("port-reuse", "Binds a port again at once, and twice, with the two options for it.", PortReuse.Run),
+    ("hotline-threads", "The 10086 hotline: a thread for each caller. [PORT]", HotlineThreads.Run),
+    ("request-walk", "How a server's steps call each other: each writes its name.", RequestWalk.Run),
     ("by-hand", "The hotline by hand: a selector on the listener, a thread for each caller. [PORT]", ByHand.Run),
     ("threads", "Starts, names, joins threads, in the background and not. [background|foreground MILLISECONDS]", Threads.Run),
     ("thread-lock", "Ten threads add to one number under a lock that its holder may take again. [MILLISECONDS]", ThreadLock.Run),

@@ -91,6 +91,59 @@ public sealed class NumberReuseTests
     }
 
     [Theory, EverySelector]
+    public void A_later_registration_does_not_get_the_events_of_a_closed_file(string name)
+    {
+        using Selector selector = EverySelectorAttribute.Make(name);
+        using Pair pair = new();
+        using Pair other = new();
+        DescriptorHandle closed = DescriptorCalls.Duplicate(pair.First.Number, Number);
+        SelectorKey old = selector.Register(closed, Interest.Write);
+        closed.Dispose();
+        selector.Unregister(old);
+        // It takes the place of the old one in the selector's own table.
+        SelectorKey next = selector.Register(other.First, Interest.Read);
+        AssertQuiet(selector);
+        Assert.True(next.IsRegistered);
+    }
+
+    [Theory, EverySelector]
+    public void A_closed_descriptor_that_is_watched_for_nothing_any_more_is_silent_although_a_copy_is_open(string name)
+    {
+        using Selector selector = EverySelectorAttribute.Make(name);
+        using Pair pair = new();
+        DescriptorHandle closed = DescriptorCalls.Duplicate(pair.First.Number, Number);
+        SelectorKey key = selector.Register(closed, Interest.Write);
+        closed.Dispose();
+        selector.Modify(key, Interest.None);
+        AssertQuiet(selector);
+        Assert.Same(key, selector.Unregister(key.Descriptor));
+    }
+
+    [Theory, EverySelector]
+    public void An_event_of_a_closed_file_in_the_middle_of_a_wait_neither_ends_nor_prolongs_it(string name)
+    {
+        using Selector selector = EverySelectorAttribute.Make(name);
+        using Pair pair = new();
+        DescriptorHandle closed = DescriptorCalls.Duplicate(pair.First.Number, Number);
+        SelectorKey key = selector.Register(closed, Interest.Read);
+        closed.Dispose();
+        selector.Unregister(key);
+        TimeSpan time = TimeSpan.FromSeconds(1);
+        TimeSpan took = default;
+        Thread waiter = new(() =>
+        {
+            long started = Stopwatch.GetTimestamp();
+            Assert.Empty(selector.Select(time));
+            took = Stopwatch.GetElapsedTime(started);
+        });
+        waiter.Start();
+        Assert.False(waiter.Join(time * 0.7));
+        pair.Second.WriteOrFail("x"u8);
+        waiter.JoinOrFail();
+        Assert.InRange(took, time, time * 1.5);
+    }
+
+    [Theory, EverySelector]
     public void A_file_that_gets_its_old_number_back_can_be_registered_again(string name)
     {
         using Selector selector = EverySelectorAttribute.Make(name);
