@@ -7,8 +7,8 @@ namespace Switchboard.Polling;
 /// <summary>Makes sockets with an address, and keeps the files of Unix sockets in order.</summary>
 public static class BoundSocket
 {
-    /// <summary>Makes a non-blocking socket and binds it. The file of a Unix socket on which nobody answers is removed
-    /// first; one on which somebody answers never is.</summary>
+    /// <summary>Makes a non-blocking socket and binds it. The file of a Unix socket that nobody has open is removed
+    /// first; that of a live socket, of whatever type, never is.</summary>
     /// <param name="address">IPv4, IPv6 or Unix.</param>
     /// <param name="type">Stream or datagram.</param>
     /// <param name="options">How.</param>
@@ -26,7 +26,7 @@ public static class BoundSocket
             int descriptor = handle.Number;
             if (address.AddressFamily == AddressFamily.Unix)
             {
-                RemoveStaleFile(address, type);
+                RemoveStaleFile(address);
             }
             else
             {
@@ -58,15 +58,17 @@ public static class BoundSocket
     public static string? FileOf(EndPoint? address) =>
         address is UnixDomainSocketEndPoint unix && unix.ToString() is [not '@' and not '\0', ..] path ? path : null;
 
-    private static void RemoveStaleFile(EndPoint address, SocketType type)
+    private static void RemoveStaleFile(EndPoint address)
     {
         if (FileOf(address) is not { } path || !File.Exists(path))
         {
             return;
         }
-        using DescriptorHandle probe = SocketCalls.Create(AddressFamily.Unix, type, nonBlocking: true);
+        // A datagram socket asks without calling: a stream socket would be taken for a caller by a live listener, and be
+        // refused by one that is bound but does not listen yet. To it, live sockets of other types answer EPROTOTYPE.
+        using DescriptorHandle probe = SocketCalls.Create(AddressFamily.Unix, SocketType.Dgram, nonBlocking: true);
         // A refusal by a socket's file says that nobody has it open. Anything else (a regular file, which refuses too, no
-        // permission, a full backlog) leaves it alone, and bind says what is wrong.
+        // permission) leaves it alone, and bind says what is wrong.
         if (SocketCalls.Connect(probe.Number, address).Errno == Errno.ConnectionRefused && FileCalls.Identify(path) is { IsSocket: true })
         {
             File.Delete(path);

@@ -37,6 +37,7 @@ public static class DescriptorReadiness
         private readonly EventLoop _loop;
         private readonly DescriptorHandle _copy;
         private readonly SelectorKey _key;
+        private readonly CancellationToken _cancellation;
         private readonly CancellationTokenRegistration _registration;
         private readonly TaskCompletionSource<Readiness> _source = new();
 
@@ -53,6 +54,7 @@ public static class DescriptorReadiness
                 copy.Dispose();
                 throw;
             }
+            _cancellation = cancellation;
             _registration = cancellation.UnsafeRegister((self, token) =>
                 loop.Post(static state => ((Wait)state!).Cancel(), self), this);
         }
@@ -70,7 +72,7 @@ public static class DescriptorReadiness
             if (_key.IsRegistered)
             {
                 Leave();
-                _source.TrySetCanceled();
+                _source.TrySetCanceled(_cancellation);
             }
         }
 

@@ -21,7 +21,7 @@ public sealed class LoopTimer(EventLoop loop, SendOrPostCallback callback, objec
     public bool IsArmed => Index >= 0;
 
     /// <summary>Starts the time, or starts it anew.</summary>
-    /// <param name="time">From now; zero or less fires in the next turn. At most some 290 years.</param>
+    /// <param name="time">From now; zero or less fires in the next turn. More than some 146 years count as so many.</param>
     public void Arm(TimeSpan time)
     {
         Disarm();

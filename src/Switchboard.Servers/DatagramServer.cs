@@ -8,6 +8,9 @@ namespace Switchboard.Servers;
 /// <see cref="SocketServer{TRequest}"/>.</summary>
 public abstract class DatagramServer : SocketServer<Datagram>
 {
+    private static readonly TimeSpan s_shortestPause = TimeSpan.FromMilliseconds(1);
+    private static readonly TimeSpan s_longestPause = TimeSpan.FromMilliseconds(32);
+
     private readonly Func<DatagramRequestHandler> _makeHandler;
     private readonly byte[] _buffer;
     private long _lastId;
@@ -52,19 +55,46 @@ public abstract class DatagramServer : SocketServer<Datagram>
 
     private async ValueTask SendAsync(ReadOnlyMemory<byte> data, NativeAddress remote, CancellationToken cancellation)
     {
-        while (true)
+        TimeSpan pause = s_shortestPause;
+        CallResult result;
+        while ((result = Send(data.Span, remote)).WouldBlock)
         {
-            if (SocketHandle is not { IsClosed: false } handle)
+            if (Address.EndPoint.AddressFamily == AddressFamily.Unix)
             {
-                throw new ConnectionEndedException(ConnectionEndReason.Stopped, "The server was stopped, so its socket is closed. Reply before the handler returns.");
+                // The receiver's queue is full. The kernel tells that to sockets only that are connected to it, and calls
+                // this one writable all the time.
+                await Task.Delay(pause, cancellation);
+                pause = pause < s_longestPause ? pause * 2 : pause;
             }
-            CallResult result = SocketCalls.SendTo(handle.Number, data.Span, remote, SocketCallFlags.DontWait);
-            if (!result.WouldBlock)
+            else
             {
-                result.OrThrow("sendto", remote.ToEndPoint()?.ToString());
-                return;
+                await DescriptorReadiness.WaitAsync(SocketHandle!, Interest.Write, cancellation);
             }
-            await DescriptorReadiness.WaitAsync(handle, Interest.Write, cancellation);
+        }
+        result.OrThrow("sendto", remote.ToEndPoint()?.ToString());
+    }
+
+    private CallResult Send(ReadOnlySpan<byte> data, in NativeAddress remote)
+    {
+        DescriptorHandle handle = SocketHandle!;
+        bool isHeld = false;
+        try
+        {
+            // Any thread may reply: without this the server could close the descriptor, and another get its number, before
+            // it is used.
+            handle.DangerousAddRef(ref isHeld);
+            return SocketCalls.SendTo(handle.Number, data, remote, SocketCallFlags.DontWait);
+        }
+        catch (ObjectDisposedException)
+        {
+            throw new ConnectionEndedException(ConnectionEndReason.Stopped, "The server was stopped, so its socket is closed. Reply before the handler returns.");
+        }
+        finally
+        {
+            if (isHeld)
+            {
+                handle.DangerousRelease();
+            }
         }
     }
 
