@@ -48,12 +48,12 @@ internal sealed class HandlerAssembly(string path)
     /// here too.</summary>
     private sealed class Context(string path) : AssemblyLoadContext(Path.GetFileNameWithoutExtension(path))
     {
-        private static readonly HashSet<string> s_shared = Shared();
+        private static readonly HashSet<string> _shared = Shared();
 
         private readonly AssemblyDependencyResolver _resolver = new(path);
 
         protected override Assembly? Load(AssemblyName assemblyName) =>
-            !s_shared.Contains(assemblyName.Name!) && _resolver.ResolveAssemblyToPath(assemblyName) is { } found ? LoadFromAssemblyPath(found) : null;
+            !_shared.Contains(assemblyName.Name!) && _resolver.ResolveAssemblyToPath(assemblyName) is { } found ? LoadFromAssemblyPath(found) : null;
 
         protected override nint LoadUnmanagedDll(string unmanagedDllName) =>
             _resolver.ResolveUnmanagedDllToPath(unmanagedDllName) is { } found ? LoadUnmanagedDllFromPath(found) : 0;

@@ -9,19 +9,19 @@ namespace Switchboard.Cli;
 /// <param name="MakeBlocking">Makes one that blocks its thread.</param>
 internal sealed record HandlerChoice(Func<RequestHandler>? Make, Func<BlockingRequestHandler>? MakeBlocking)
 {
-    private static readonly Dictionary<string, HandlerChoice> s_samples = new(StringComparer.Ordinal)
+    private static readonly Dictionary<string, HandlerChoice> _samples = new(StringComparer.Ordinal)
     {
         ["echo"] = new(() => new EchoHandler(), null),
         ["hotline"] = new(() => new HotlineHandler(), null),
     };
 
-    internal static string SampleNames => string.Join(", ", s_samples.Keys);
+    internal static string SampleNames => string.Join(", ", _samples.Keys);
 
     /// <summary>Finds what the command line names: a sample, or ASSEMBLY[:HANDLER].</summary>
     /// <exception cref="CommandException">It can't be found or served.</exception>
     internal static HandlerChoice Of(string what)
     {
-        if (s_samples.TryGetValue(what, out HandlerChoice? sample))
+        if (_samples.TryGetValue(what, out HandlerChoice? sample))
         {
             return sample;
         }

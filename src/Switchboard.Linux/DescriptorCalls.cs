@@ -101,6 +101,19 @@ public static partial class DescriptorCalls
     public static DescriptorHandle Duplicate(int descriptor, int lowest = 0) =>
         new(CallResult.Of(fcntl(descriptor, DuplicateCloseOnExec, lowest), Marshal.GetLastPInvokeError()).OrThrow("fcntl", $"descriptor {descriptor}"));
 
+    /// <summary>The number that the next new descriptor gets: the lowest that is not in use.</summary>
+    /// <param name="descriptor">An open descriptor, to ask with.</param>
+    /// <returns>The number, or the error: EMFILE if none is free.</returns>
+    public static CallResult LowestFree(int descriptor)
+    {
+        CallResult copy = CallResult.Of(fcntl(descriptor, DuplicateCloseOnExec, 0), Marshal.GetLastPInvokeError());
+        if (copy.Succeeded)
+        {
+            CloseNumber(copy.Value);
+        }
+        return copy;
+    }
+
     /// <summary>Makes the number <paramref name="number"/> mean what <paramref name="descriptor"/> is open on, as
     /// <c>dup3(2)</c>; what the number meant before is closed.</summary>
     /// <param name="descriptor">An open descriptor.</param>

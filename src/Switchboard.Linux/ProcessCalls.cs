@@ -9,6 +9,7 @@ public static partial class ProcessCalls
     // negated, and in the low three bits which of its clocks. 2 is the one of the scheduler, exact to a nanosecond.
     private const int SchedulerClock = 2;
     private const int ProcessNumberShift = 3;
+    private const int OpenFiles = 7;
 
     /// <summary>How much processor time a process has used since it started, in user mode and in the kernel, by all its
     /// threads, those that have ended too. Reads the process's clock, as <c>clock_getcpuclockid(3)</c> and
@@ -31,8 +32,29 @@ public static partial class ProcessCalls
         return new TimeSpan(((long)time.Seconds * TimeSpan.TicksPerSecond) + ((long)time.Nanoseconds / TimeSpan.NanosecondsPerTick));
     }
 
+    /// <summary>How many descriptors this process may have open, as <c>getrlimit(2)</c> RLIMIT_NOFILE: each number is
+    /// below it.</summary>
+    /// <returns>The limit that holds now, at most <see cref="int.MaxValue"/>.</returns>
+    /// <exception cref="SystemCallException">The kernel refused.</exception>
+    public static unsafe int DescriptorLimit()
+    {
+        Limits limits = default;
+        CallResult.Of(getrlimit(OpenFiles, &limits), Marshal.GetLastPInvokeError()).OrThrow("getrlimit");
+        return (int)nuint.Min(limits.Current, int.MaxValue);
+    }
+
+    [LibraryImport(LibC.Name, SetLastError = true)]
+    private static unsafe partial int getrlimit(int resource, Limits* limits);
+
     [LibraryImport(LibC.Name, SetLastError = true)]
     private static unsafe partial int clock_gettime(int clock, TimeSpecification* time);
+
+    /// <summary>struct rlimit.</summary>
+    private struct Limits
+    {
+        internal nuint Current;
+        internal nuint Maximum;
+    }
 
     /// <summary>struct timespec.</summary>
     private struct TimeSpecification

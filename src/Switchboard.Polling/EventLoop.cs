@@ -21,13 +21,13 @@ public sealed partial class EventLoop : IDisposable
 
     // A wait in the kernel with a time costs 0.4 us more than one without (a timer of the kernel's is set and taken back).
     // So waits longer than this are made without, and the runtime's timer, set once, wakes the loop near the end.
-    private static readonly TimeSpan s_shortWait = TimeSpan.FromMilliseconds(100);
+    private static readonly TimeSpan _shortWait = TimeSpan.FromMilliseconds(100);
 
     // The runtime's timer takes some 49 days at most; the loop then sets it anew.
-    private static readonly TimeSpan s_longestAlarm = TimeSpan.FromDays(40);
+    private static readonly TimeSpan _longestAlarm = TimeSpan.FromDays(40);
 
     [ThreadStatic]
-    private static EventLoop? t_current;
+    private static EventLoop? _current;
 
     private readonly Selector _selector;
     private readonly Lock _gate = new();
@@ -55,7 +55,7 @@ public sealed partial class EventLoop : IDisposable
     }
 
     /// <summary>The loop that the calling thread runs, or null.</summary>
-    public static EventLoop? Current => t_current;
+    public static EventLoop? Current => _current;
 
     /// <summary>True on the thread that runs this loop.</summary>
     public bool IsCurrent => _owner == Environment.CurrentManagedThreadId;
@@ -106,12 +106,12 @@ public sealed partial class EventLoop : IDisposable
     /// <exception cref="InvalidOperationException">Another thread runs this loop, it has ended, or this thread runs another.</exception>
     public void Run()
     {
-        if (t_current is not null || _hasEnded || Interlocked.CompareExchange(ref _owner, Environment.CurrentManagedThreadId, -1) != -1)
+        if (_current is not null || _hasEnded || Interlocked.CompareExchange(ref _owner, Environment.CurrentManagedThreadId, -1) != -1)
         {
             throw new InvalidOperationException("The loop has ended, another thread runs it, or this thread runs another loop. Make a loop for each thread, and run it once.");
         }
         SynchronizationContext? before = SynchronizationContext.Current;
-        t_current = this;
+        _current = this;
         SynchronizationContext.SetSynchronizationContext(Context);
         try
         {
@@ -121,7 +121,7 @@ public sealed partial class EventLoop : IDisposable
         finally
         {
             SynchronizationContext.SetSynchronizationContext(before);
-            t_current = null;
+            _current = null;
             _owner = -1;
         }
     }
@@ -184,7 +184,7 @@ public sealed partial class EventLoop : IDisposable
             _sleeping = true;
         }
         TimeSpan? left = _timers.UntilNext(now);
-        return left > s_shortWait ? LeaveToAlarm(left.Value, now) : left;
+        return left > _shortWait ? LeaveToAlarm(left.Value, now) : left;
     }
 
     /// <summary>Sees to it that the alarm wakes the loop before a time, and gives how long to wait in the kernel: for ever.</summary>
@@ -195,7 +195,7 @@ public sealed partial class EventLoop : IDisposable
         {
             _alarmDue = due;
             _alarm ??= new Timer(static self => ((EventLoop)self!).Post(static inner => ((EventLoop)inner!)._alarmDue = long.MaxValue, self), this, Timeout.Infinite, Timeout.Infinite);
-            _alarm.Change(left < s_longestAlarm ? left - s_shortWait / 2 : s_longestAlarm, Timeout.InfiniteTimeSpan);
+            _alarm.Change(left < _longestAlarm ? left - _shortWait / 2 : _longestAlarm, Timeout.InfiniteTimeSpan);
         }
         return null;
     }

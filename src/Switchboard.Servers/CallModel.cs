@@ -13,13 +13,13 @@ internal sealed record ModelSettings(string Name, EventLoop ServerLoop, Action O
 internal abstract class Call
 {
     [ThreadStatic]
-    private static Call? t_current;
+    private static Call? _current;
 
     /// <summary>The call that the calling thread serves alone, or null.</summary>
     internal static Call? Current
     {
-        get => t_current;
-        set => t_current = value;
+        get => _current;
+        set => _current = value;
     }
 
     /// <summary>Serves the call on the loop's thread; never fails.</summary>

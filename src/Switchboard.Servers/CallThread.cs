@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Diagnostics.CodeAnalysis;
+using Switchboard.Linux;
 using Switchboard.Polling;
 
 namespace Switchboard.Servers;
@@ -8,7 +9,7 @@ namespace Switchboard.Servers;
 [SuppressMessage("Reliability", "CA1001", Justification = "The thread disposes its loop when it ends.")]
 internal sealed class CallThread
 {
-    private static readonly TimeSpan s_idleTime = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan _idleTime = TimeSpan.FromSeconds(10);
 
     private readonly ThreadsModel _model;
     private readonly bool _background;
@@ -35,6 +36,12 @@ internal sealed class CallThread
         try
         {
             thread._thread.Start();
+        }
+        catch (Exception exception) when (exception is OutOfMemoryException or ThreadStartException)
+        {
+            // The runtime says this of every shortage: of descriptors, which it needs to start a thread, of threads, of memory.
+            thread._loop.Dispose();
+            throw new SystemCallException("pthread_create", Errno.NoMemory, "A thread for a call could not be started: the process is out of descriptors (ulimit -n), threads (ulimit -u) or memory. Raise the limit, or lower that of Concurrency.Threads.");
         }
         catch
         {
@@ -81,13 +88,13 @@ internal sealed class CallThread
         }
         else if (!_retirement.IsArmed)
         {
-            _retirement.Arm(s_idleTime);
+            _retirement.Arm(_idleTime);
         }
     }
 
     private void RetireIfIdle()
     {
-        TimeSpan left = s_idleTime - Stopwatch.GetElapsedTime(_idleSince);
+        TimeSpan left = _idleTime - Stopwatch.GetElapsedTime(_idleSince);
         if (left > TimeSpan.Zero)
         {
             _retirement.Arm(left);
@@ -98,7 +105,7 @@ internal sealed class CallThread
         }
         else
         {
-            _retirement.Arm(s_idleTime);
+            _retirement.Arm(_idleTime);
         }
     }
 }

@@ -8,8 +8,8 @@ namespace Switchboard.Servers;
 /// <see cref="SocketServer{TRequest}"/>.</summary>
 public abstract class DatagramServer : SocketServer<Datagram>
 {
-    private static readonly TimeSpan s_shortestPause = TimeSpan.FromMilliseconds(1);
-    private static readonly TimeSpan s_longestPause = TimeSpan.FromMilliseconds(32);
+    private static readonly TimeSpan _shortestPause = TimeSpan.FromMilliseconds(1);
+    private static readonly TimeSpan _longestPause = TimeSpan.FromMilliseconds(32);
 
     private readonly Func<DatagramRequestHandler> _makeHandler;
     private readonly byte[] _buffer;
@@ -55,7 +55,7 @@ public abstract class DatagramServer : SocketServer<Datagram>
 
     private async ValueTask SendAsync(ReadOnlyMemory<byte> data, NativeAddress remote, CancellationToken cancellation)
     {
-        TimeSpan pause = s_shortestPause;
+        TimeSpan pause = _shortestPause;
         CallResult result;
         while ((result = Send(data.Span, remote)).WouldBlock)
         {
@@ -64,7 +64,7 @@ public abstract class DatagramServer : SocketServer<Datagram>
                 // The receiver's queue is full. The kernel tells that to sockets only that are connected to it, and calls
                 // this one writable all the time.
                 await Task.Delay(pause, cancellation);
-                pause = pause < s_longestPause ? pause * 2 : pause;
+                pause = pause < _longestPause ? pause * 2 : pause;
             }
             else
             {

@@ -52,4 +52,7 @@ internal static partial class Log
 
     [LoggerMessage(16, LogLevel.Warning, "{Server}: the backlog of {Backlog} is more than the kernel allows; {Allowed} may wait (net.core.somaxconn).")]
     internal static partial void BacklogCapped(ILogger logger, string server, int backlog, int allowed);
+
+    [LoggerMessage(17, LogLevel.Warning, "{Server} leaves its socket's file behind: {Why}")]
+    internal static partial void FileLeft(ILogger logger, string server, string why);
 }

@@ -6,8 +6,8 @@ namespace Switchboard.Servers;
 // Binding, starting, pausing and stopping: what happens to the server, where the other file has what happens to a request.
 public abstract partial class SocketServer<TRequest> : IReadyHandler
 {
-    private static readonly TimeSpan s_pause = TimeSpan.FromMilliseconds(100);
-    private static readonly TimeSpan s_unwind = TimeSpan.FromSeconds(2);
+    private static readonly TimeSpan _pause = TimeSpan.FromMilliseconds(100);
+    private static readonly TimeSpan _unwind = TimeSpan.FromSeconds(2);
 
     private readonly EventLoop _loop;
     private readonly Lock _stateGate = new();
@@ -271,7 +271,8 @@ public abstract partial class SocketServer<TRequest> : IReadyHandler
         if (!_isStopping && !_isPaused && _wanted > 0)
         {
             Watch(true);
-            if (_held is not null)
+            // Without a free descriptor accept does not say whether anybody waits, so after a pause it is asked anew.
+            if (_held is not null || _pauseLogged)
             {
                 TakeRequests();
             }
@@ -285,8 +286,9 @@ public abstract partial class SocketServer<TRequest> : IReadyHandler
             try
             {
                 TRequest? request = GetRequest();
-                if (request is not null && _pauseLogged)
+                if (request is null && _pauseLogged)
                 {
+                    // All who waited are in. A server at its limit takes one for each that leaves, which is no news.
                     _pauseLogged = false;
                     Log.Accepting(Logger, Name);
                 }
@@ -327,7 +329,7 @@ public abstract partial class SocketServer<TRequest> : IReadyHandler
         _isPaused = true;
         Watch(false);
         _pauseTimer ??= new LoopTimer(_loop, _ => EndPause(), null);
-        _pauseTimer.Arm(s_pause);
+        _pauseTimer.Arm(_pause);
     }
 
     private void EndPause()
@@ -470,13 +472,20 @@ public abstract partial class SocketServer<TRequest> : IReadyHandler
         {
             return;
         }
-        CloseSocket(handle);
-        // The file is ours only as long as no other server has put its own there.
+        // Before the socket: once nobody answers, another server may put its own file there.
         if (_socketFile is { } mine && BoundSocket.FileOf(LocalEndPoint) is { } path && FileCalls.Identify(path) == mine)
         {
             _socketFile = null;
-            File.Delete(path);
+            try
+            {
+                File.Delete(path);
+            }
+            catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+            {
+                Log.FileLeft(Logger, Name, exception.Message);
+            }
         }
+        CloseSocket(handle);
     }
 
     /// <summary>Closes the server's socket; a datagram server keeps it until its calls have ended.</summary>
@@ -496,7 +505,7 @@ public abstract partial class SocketServer<TRequest> : IReadyHandler
         {
             Cut(request);
         }
-        if (!await EndsWithinAsync(ended, s_unwind).ConfigureAwait(false))
+        if (!await EndsWithinAsync(ended, _unwind).ConfigureAwait(false))
         {
             // .NET can't end a thread: these go on in the background, without their connection.
             Log.StillRunning(Logger, Name, OpenCalls);

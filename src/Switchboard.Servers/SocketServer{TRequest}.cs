@@ -14,10 +14,13 @@ public abstract partial class SocketServer<TRequest> : SocketServer
     where TRequest : class
 {
     private const int AcceptsPerTurn = 64;
+    private const int LargestReserve = 16;
 
     private readonly CallModel _model;
     private readonly ModelSettings _settings;
     private readonly HashSet<ServedCall> _calls = [];
+    private readonly int _descriptorLimit = ProcessCalls.DescriptorLimit();
+    private readonly int _reserve;
     private TRequest? _held;
     private long _accepted;
 
@@ -30,6 +33,7 @@ public abstract partial class SocketServer<TRequest> : SocketServer
         _loop.UnhandledException += OnUnhandled;
         _settings = new ModelSettings(Name, _loop, () => _loop.Post(_ => Resume(), null), OnUnhandled);
         _model = concurrency.Create(_settings);
+        _reserve = Math.Min(LargestReserve, _descriptorLimit / 8);
     }
 
     /// <summary>Where calls run.</summary>
@@ -105,6 +109,9 @@ public abstract partial class SocketServer<TRequest> : SocketServer
     {
     }
 
+    /// <summary>The descriptor that a request brought, or -1.</summary>
+    private protected virtual int DescriptorOf(TRequest request) => -1;
+
     private protected abstract string Describe(TRequest request);
 
     /// <summary>Gives a request the loop that it is served on, before <see cref="FinishAsync"/>.</summary>
@@ -154,6 +161,12 @@ public abstract partial class SocketServer<TRequest> : SocketServer
             {
                 return;
             }
+            if (hasRoom && UsesReserve(request))
+            {
+                _held = request;
+                Pause(new SystemCallException("accept4", Errno.ProcessDescriptorLimit, $"This process is out of descriptors, but for {_reserve} that are left to its handlers and the runtime. Close some, or raise its limit (ulimit -n)."));
+                return;
+            }
             _accepted++;
             if (hasRoom)
             {
@@ -165,6 +178,19 @@ public abstract partial class SocketServer<TRequest> : SocketServer
                 Discard(request, ConnectionEndReason.Limit);
             }
         }
+    }
+
+    /// <summary>True if a request has one of the last descriptors of the process: without any, the runtime can't even start
+    /// a thread, and ends the process. One request at a time is served nevertheless.</summary>
+    private bool UsesReserve(TRequest request)
+    {
+        int descriptor = DescriptorOf(request);
+        if (descriptor < _descriptorLimit - _reserve || OpenCalls == 0)
+        {
+            return false;
+        }
+        CallResult next = DescriptorCalls.LowestFree(descriptor);
+        return !next.Succeeded || next.Value >= _descriptorLimit - _reserve;
     }
 
     private void Take(TRequest request)
@@ -179,7 +205,7 @@ public abstract partial class SocketServer<TRequest> : SocketServer
             Process(request);
             Took();
         }
-        catch (DescriptorLimitException exception)
+        catch (SystemCallException exception) when (AcceptErrors.PolicyFor(exception.Errno) == AcceptPolicy.Pause)
         {
             // The caller is accepted but its thread can't be made yet: keep it, and go on when there is room.
             _accepted--;

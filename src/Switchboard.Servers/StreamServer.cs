@@ -8,7 +8,7 @@ namespace Switchboard.Servers;
 /// <see cref="SocketServer{TRequest}"/>.</summary>
 public abstract class StreamServer : SocketServer<Connection>
 {
-    private static readonly TimeSpan s_linger = TimeSpan.FromSeconds(2);
+    private static readonly TimeSpan _linger = TimeSpan.FromSeconds(2);
 
     private readonly Func<CallHandler> _makeHandler;
     private readonly bool _isBlocking;
@@ -105,7 +105,7 @@ public abstract class StreamServer : SocketServer<Connection>
             {
                 transport.EndRead();
                 await transport.CloseOutputAsync();
-                using var time = new CancellationTokenSource(s_linger);
+                using var time = new CancellationTokenSource(_linger);
                 var waste = new byte[4096];
                 while (await transport.ReadAsync(waste, time.Token) > 0)
                 {
@@ -138,6 +138,8 @@ public abstract class StreamServer : SocketServer<Connection>
         Log.CallerEnded(Logger, Name, caller, end.Reason, end.Duration, end.Received, end.Sent);
         ConnectionEnded?.Invoke(request, end);
     }
+
+    private protected override int DescriptorOf(Connection request) => ((SocketTransport)request.Transport).Handle.Number;
 
     private protected override string Describe(Connection request) => request.ToString();
 

@@ -1,0 +1,79 @@
+using System.Diagnostics;
+using System.Net;
+using System.Net.Sockets;
+using Switchboard.Tests;
+
+namespace Switchboard.EndToEnd.Tests;
+
+/// <summary>The <c>switchboard</c> tool as a process of its own.</summary>
+internal sealed class SwitchboardTool : IDisposable
+{
+    private const string Listening = "listening on ";
+
+    private SwitchboardTool(ChildProgram program) => Program = program;
+
+    internal ChildProgram Program { get; }
+
+    /// <summary>What it says that it listens on.</summary>
+    internal string Address { get; private set; } = "";
+
+    internal int Port => IPEndPoint.Parse(Address).Port;
+
+    internal EndPoint EndPoint => Address.StartsWith("unix:", StringComparison.Ordinal)
+        ? new UnixDomainSocketEndPoint(Address[5..])
+        : IPEndPoint.Parse(Address);
+
+    /// <summary>Starts it with any words.</summary>
+    internal static SwitchboardTool Start(params string[] arguments)
+    {
+        string host = Environment.GetEnvironmentVariable("DOTNET_HOST_PATH") is { Length: > 0 } path ? path : "dotnet";
+        // A test run in the background of a shell ignores SIGINT, and so would its children.
+        return new SwitchboardTool(ChildProgram.Start("env",
+            ["--default-signal=INT,TERM", host, "exec", Path.Combine(AppContext.BaseDirectory, "switchboard.dll"), .. arguments]));
+    }
+
+    /// <summary>Starts <c>serve</c>, on a free port unless the words say where, and waits until callers can connect.</summary>
+    internal static async Task<SwitchboardTool> ServeAsync(string what, params string[] arguments)
+    {
+        string[] where = arguments.Contains("--bind") ? [] : ["--bind", "127.0.0.1:0"];
+        SwitchboardTool tool = Start(["serve", what, .. where, .. arguments]);
+        try
+        {
+            tool.Address = (await tool.Program.WaitForLineAsync(Listening))[Listening.Length..];
+            return tool;
+        }
+        catch
+        {
+            tool.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Runs it to its end, with any words.</summary>
+    internal static async Task<(int ExitCode, string Output, string Error)> RunAsync(params string[] arguments)
+    {
+        using SwitchboardTool tool = Start(arguments);
+        return await tool.Program.WaitForEndAsync();
+    }
+
+    internal Task<Caller> CallAsync() => Caller.ConnectAsync(EndPoint);
+
+    internal void Signal(string name) => Send(name, Program.Id);
+
+    /// <summary>Sends a signal and waits for the end.</summary>
+    internal Task<(int ExitCode, string Output, string Error)> EndAsync(string signal = "INT")
+    {
+        Signal(signal);
+        return Program.WaitForEndAsync();
+    }
+
+    /// <summary>Sends a signal to a process.</summary>
+    internal static void Send(string signal, int id)
+    {
+        using var kill = Process.Start("/bin/sh", ["-c", $"kill -s {signal} {id}"]);
+        kill.WaitForExit();
+        Assert.Equal(0, kill.ExitCode);
+    }
+
+    public void Dispose() => Program.Dispose();
+}
