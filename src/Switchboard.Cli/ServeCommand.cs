@@ -44,7 +44,8 @@ internal static class ServeCommand
         {
             foreach (Option option in (Option[])[limit, full])
             {
-                if (line.GetValue(model) == Sequential && line.GetResult(option) is { Implicit: false })
+                // The value of a wrong word can't be asked for.
+                if (line.GetResult(model)?.Tokens is [{ Value: Sequential }] && line.GetResult(option) is { Implicit: false })
                 {
                     line.AddError($"{option.Name} is for --model threads; --model sequential serves one call at a time.");
                 }
