@@ -52,7 +52,7 @@ public sealed partial class LoopSocket
         while (!buffer.IsEmpty)
         {
             CallResult result = SocketCalls.Send(_descriptor, buffer);
-                if (!result.Succeeded)
+            if (!result.Succeeded)
             {
                 throw BlockingFailure(result, "send", static owner => owner.OnWriteStalled(owner.WriteStallLimit));
             }
