@@ -23,6 +23,9 @@ internal sealed class ChildProgram : IDisposable
         _error = process.StandardError.ReadToEndAsync();
     }
 
+    /// <summary>The <c>dotnet</c> that these tests run under.</summary>
+    internal static string DotNet => Environment.GetEnvironmentVariable("DOTNET_HOST_PATH") is { Length: > 0 } path ? path : "dotnet";
+
     /// <summary>Its process id.</summary>
     internal int Id => _process.Id;
 
@@ -132,8 +135,6 @@ internal sealed class ChildProgram : IDisposable
         }
         _process.Dispose();
     }
-
-    private static string DotNet => Environment.GetEnvironmentVariable("DOTNET_HOST_PATH") is { Length: > 0 } path ? path : "dotnet";
 
     private static string AssemblyPath(string name) => Path.Combine(AppContext.BaseDirectory, name + ".dll");
 

@@ -6,6 +6,9 @@ internal static class Repository
     /// <summary>The folder of the solution.</summary>
     internal static string Root { get; } = Find();
 
+    /// <summary>The configuration that these tests were built in: .../tests/PROJECT/bin/CONFIGURATION/FRAMEWORK.</summary>
+    internal static string Configuration { get; } = new DirectoryInfo(AppContext.BaseDirectory).Parent!.Name;
+
     /// <summary>The path of something in it.</summary>
     internal static string At(params string[] parts) => Path.Combine([Root, .. parts]);
 

@@ -26,10 +26,9 @@ internal sealed class SwitchboardTool : IDisposable
     /// <summary>Starts it with any words.</summary>
     internal static SwitchboardTool Start(params string[] arguments)
     {
-        string host = Environment.GetEnvironmentVariable("DOTNET_HOST_PATH") is { Length: > 0 } path ? path : "dotnet";
         // A test run in the background of a shell ignores SIGINT, and so would its children.
         return new SwitchboardTool(ChildProgram.Start("env",
-            ["--default-signal=INT,TERM", host, "exec", Path.Combine(AppContext.BaseDirectory, "switchboard.dll"), .. arguments]));
+            ["--default-signal=INT,TERM", ChildProgram.DotNet, "exec", Path.Combine(AppContext.BaseDirectory, "switchboard.dll"), .. arguments]));
     }
 
     /// <summary>Starts <c>serve</c>, on a free port unless the words say where, and waits until callers can connect.</summary>
