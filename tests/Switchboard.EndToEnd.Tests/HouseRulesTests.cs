@@ -22,6 +22,7 @@ public sealed class HouseRulesTests
             string[] used = [.. Load(project).GetReferencedAssemblies().Select(name => ProjectOf(name.Name!)).Where(name => name.StartsWith("Switchboard.", StringComparison.Ordinal))];
             Assert.True(mayUse.Length == 0 || used.Length > 0, $"The premise: {project} uses one of {string.Join(", ", mayUse)}.");
             Report(HouseRules.CheckReferences(Load(project).Location, project, used));
+            Assert.DoesNotContain(HouseRules.Analyzers, used);
         }
     }
 

@@ -10,15 +10,17 @@ public sealed class PackTests(Packages packages) : IClassFixture<Packages>
     private const string Tool = "Switchboard.Cli";
     private const string ToolFolder = "tools/net10.0/any/";
 
-    /// <summary>All packages: one for each project of <c>src</c>.</summary>
-    public static TheoryData<string> Projects() => [.. HouseRules.Floors.Select(floor => floor.Project)];
+    /// <summary>All packages: one for each project of <c>src</c> but the analyzers, which travel in another.</summary>
+    public static TheoryData<string> Projects() => [.. Packed];
 
     /// <summary>The packages that programs refer to.</summary>
-    public static TheoryData<string> Libraries() => [.. HouseRules.Floors.Select(floor => floor.Project).Where(project => project != Tool)];
+    public static TheoryData<string> Libraries() => [.. Packed.Where(project => project != Tool)];
+
+    private static IEnumerable<string> Packed => HouseRules.Floors.Select(floor => floor.Project).Where(project => project != HouseRules.Analyzers);
 
     [Fact]
     public void Each_project_of_src_becomes_a_package_and_no_other_does() =>
-        Assert.Equal(HouseRules.Floors.Select(floor => $"{floor.Project}.{Packages.Version}.nupkg").Order(StringComparer.Ordinal), packages.Names);
+        Assert.Equal(Packed.Select(project => $"{project}.{Packages.Version}.nupkg").Order(StringComparer.Ordinal), packages.Names);
 
     [Theory]
     [MemberData(nameof(Projects))]
@@ -69,7 +71,7 @@ public sealed class PackTests(Packages packages) : IClassFixture<Packages>
         (string, string)[] dependencies = [.. group.Elements().Select(dependency => ((string)dependency.Attribute("id")!, (string)dependency.Attribute("version")!)).Order()];
         XDocument file = XDocument.Load(Repository.At("src", project, $"{project}.csproj"));
         Assert.Equal(
-            HouseRules.ReferencesOf(file.ToString()).Select(id => (id, Packages.Version))
+            HouseRules.ReferencesOf(file.ToString()).Where(id => id != HouseRules.Analyzers).Select(id => (id, Packages.Version))
                 .Concat(file.Descendants("PackageReference").Select(reference => (string)reference.Attribute("Include")!).Select(id => (id, LibraryVersion(id)))).Order(),
             dependencies);
         string[] mayUse = HouseRules.Floors.Single(floor => floor.Project == project).MayUse;
@@ -88,6 +90,13 @@ public sealed class PackTests(Packages packages) : IClassFixture<Packages>
         Assert.True(documentation.Descendants("member").Count() > 10, "The documentation of the members is missing.");
         using ZipArchive symbols = packages.Open(project, "snupkg");
         Assert.Equal([$"lib/net10.0/{project}.pdb"], Files(symbols, "lib/"));
+    }
+
+    [Fact]
+    public void The_servers_bring_the_analyzers()
+    {
+        using ZipArchive package = packages.Open("Switchboard.Servers");
+        Assert.Equal(["analyzers/dotnet/cs/Switchboard.Analyzers.dll"], Files(package, "analyzers/"));
     }
 
     [Fact(Timeout = Limit)]

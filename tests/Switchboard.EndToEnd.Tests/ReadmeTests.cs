@@ -15,8 +15,11 @@ public sealed partial class ReadmeTests
 
     [Theory]
     [MemberData(nameof(Blocks))]
-    public void Every_block_of_csharp_compiles(string page, int line) =>
-        Assert.Empty(Errors(Document.Read(page), line));
+    public void Every_block_of_csharp_compiles(string page, int line)
+    {
+        string[] errors = Errors(Document.Read(page), line);
+        Assert.True(errors.Length == 0, string.Join('\n', errors));
+    }
 
     [Fact]
     public void A_block_that_does_not_compile_is_found_and_usings_hold_for_the_page()

@@ -13,7 +13,8 @@ internal sealed class CompiledProgram : IDisposable
     {
         try
         {
-            Assert.Empty(Compiler.Compile(_folder[Name + ".dll"], source).Select(static error => error.ToString()));
+            string errors = string.Join('\n', Compiler.Compile(_folder[Name + ".dll"], source));
+            Assert.True(errors.Length == 0, errors);
             foreach (string library in Directory.EnumerateFiles(AppContext.BaseDirectory, "*.dll").Where(IsLibrary))
             {
                 File.Copy(library, _folder[Path.GetFileName(library)]);

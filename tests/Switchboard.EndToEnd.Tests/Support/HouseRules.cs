@@ -12,15 +12,19 @@ internal static class HouseRules
     /// <summary>The one project that may hold unsafe code and imports.</summary>
     internal const string SystemCalls = "Switchboard.Linux";
 
+    /// <summary>The one project that works at compile time only: others are checked by it and never call it.</summary>
+    internal const string Analyzers = "Switchboard.Analyzers";
+
     private const string ThisFile = "tests/Switchboard.EndToEnd.Tests/Support/HouseRules.cs";
 
     /// <summary>The projects of <c>src</c> from the bottom to the top, each with those that it may refer to.</summary>
     internal static IReadOnlyList<(string Project, string[] MayUse)> Floors { get; } =
     [
+        (Analyzers, []),
         (SystemCalls, []),
         ("Switchboard.Polling", ["Switchboard.Linux"]),
         ("Switchboard.Workers", ["Switchboard.Linux", "Switchboard.Polling"]),
-        ("Switchboard.Servers", ["Switchboard.Linux", "Switchboard.Polling"]),
+        ("Switchboard.Servers", [Analyzers, "Switchboard.Linux", "Switchboard.Polling"]),
         ("Switchboard.Cli", ["Switchboard.Linux", "Switchboard.Polling", "Switchboard.Workers", "Switchboard.Servers"]),
     ];
 
