@@ -214,8 +214,7 @@ public abstract partial class SocketServer<TRequest> : SocketServer
         }
         catch (Exception exception)
         {
-            Mark(request, ConnectionEndReason.HandlerFailed, exception);
-            OnError(request, exception);
+            Failed(request, exception);
             TurnAway(request, ConnectionEndReason.HandlerFailed);
         }
     }
