@@ -5,8 +5,8 @@ namespace Switchboard.Servers;
 /// <summary>Where a message stands in the bytes received so far.</summary>
 /// <param name="Start">Where its content begins.</param>
 /// <param name="Length">How long its content is.</param>
-/// <param name="Consumed">How many bytes it takes with its delimiters and prefixes, from the beginning of the bytes; at
-/// least 1 unless the content is empty and nothing stands around it.</param>
+/// <param name="Consumed">How many bytes it takes with its delimiters and prefixes, from the beginning of the bytes; 1
+/// or more.</param>
 public readonly record struct Frame(int Start, int Length, int Consumed);
 
 /// <summary>

@@ -74,6 +74,7 @@ public abstract class SocketServer : IAsyncDisposable
     /// <param name="cancellation">Ends the wait.</param>
     /// <returns>True when a request was handed over (under Sequential: served); false after the timeout.</returns>
     /// <exception cref="InvalidOperationException">The server serves for ever already, or was stopped.</exception>
+    /// <remarks>What an overridden OnTimeout throws is thrown here.</remarks>
     public abstract Task<bool> HandleRequestAsync(CancellationToken cancellation = default);
 
     /// <summary>Stops with <see cref="ServerOptions.Grace"/>.</summary>

@@ -146,8 +146,15 @@ public abstract partial class SocketServer<TRequest> : IReadyHandler
 
         void TimedOut()
         {
-            OnTimeout();
-            one.Source.TrySetResult(false);
+            try
+            {
+                OnTimeout();
+                one.Source.TrySetResult(false);
+            }
+            catch (Exception exception)
+            {
+                one.Source.TrySetException(exception);
+            }
         }
     }
 

@@ -199,7 +199,7 @@ public abstract partial class SocketServer<TRequest> : SocketServer
         {
             if (!Verify(request))
             {
-                Discard(request, ConnectionEndReason.Unverified);
+                TurnAway(request, ConnectionEndReason.Unverified);
                 return;
             }
             Process(request);
@@ -214,10 +214,16 @@ public abstract partial class SocketServer<TRequest> : SocketServer
         }
         catch (Exception exception)
         {
-            Mark(request, ConnectionEndReason.HandlerFailed, exception);
-            OnError(request, exception);
-            Discard(request, ConnectionEndReason.HandlerFailed);
+            Failed(request, exception);
+            TurnAway(request, ConnectionEndReason.HandlerFailed);
         }
+    }
+
+    /// <summary>Steps 5 and 6 for a request that gets no handler; on the server's loop.</summary>
+    private async void TurnAway(TRequest request, ConnectionEndReason reason)
+    {
+        Mark(request, reason, null);
+        await ShutdownAsync(request);
     }
 
     /// <summary>Steps 4 to 6, on the call's own thread or loop. Never fails.</summary>
@@ -241,6 +247,13 @@ public abstract partial class SocketServer<TRequest> : SocketServer
         {
             Failed(request, exception);
         }
+        await ShutdownAsync(request);
+        Forget(call);
+    }
+
+    /// <summary>Steps 5 and 6. Never fails: a step that throws must not keep the call, or the whole server, from ending.</summary>
+    private async Task ShutdownAsync(TRequest request)
+    {
         try
         {
             await ShutdownRequestAsync(request);
@@ -248,9 +261,15 @@ public abstract partial class SocketServer<TRequest> : SocketServer
         catch (Exception exception)
         {
             Failed(request, exception);
-            CloseRequest(request);
+            try
+            {
+                CloseRequest(request);
+            }
+            catch (Exception inner)
+            {
+                Log.HandlerFailed(Logger, Name, Describe(request), inner);
+            }
         }
-        Forget(call);
     }
 
     private void Failed(TRequest request, Exception exception)

@@ -7,9 +7,16 @@ namespace Switchboard.Servers.Tests;
 /// <summary>The other side: a plain socket of the base library.</summary>
 internal sealed class Caller : IDisposable
 {
-    private Caller(Socket socket) => Socket = socket;
+    private Caller(Socket socket)
+    {
+        Socket = socket;
+        LocalAddress = $"{socket.LocalEndPoint}";
+    }
 
     internal Socket Socket { get; }
+
+    /// <summary>As the server's log writes it.</summary>
+    internal string LocalAddress { get; }
 
     internal static Task<Caller> ConnectAsync(SocketServer server, int? receiveBuffer = null) => ConnectAsync(server.LocalEndPoint!, receiveBuffer);
 
