@@ -42,6 +42,7 @@ public sealed class LessonWalkTests
             -- a call that is turned away
             GetRequest
             Verify
+            ShutdownRequestAsync
             CloseRequest
             -- the end
             StopAsync
