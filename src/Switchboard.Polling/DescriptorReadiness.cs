@@ -13,10 +13,13 @@ public static class DescriptorReadiness
     /// <param name="cancellation">Ends the wait.</param>
     /// <returns>What it is ready for.</returns>
     /// <exception cref="SystemCallException">It can't be watched.</exception>
+    /// <exception cref="ObjectDisposedException">It is closed.</exception>
     /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
     public static ValueTask<Readiness> WaitAsync(DescriptorHandle descriptor, Interest interest, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(descriptor);
+        // Its number may mean another descriptor by now.
+        ObjectDisposedException.ThrowIf(descriptor.IsClosed, descriptor);
         cancellation.ThrowIfCancellationRequested();
         if (EventLoop.Current is { } loop)
         {

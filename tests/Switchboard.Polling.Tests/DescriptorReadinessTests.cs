@@ -54,6 +54,6 @@ public sealed class DescriptorReadinessTests
         using RunningLoop running = new();
         using Pair pair = new();
         pair.First.Dispose();
-        await Assert.ThrowsAnyAsync<Exception>(() => running.StartAsync(() => DescriptorReadiness.WaitAsync(pair.First, Interest.Read).AsTask()));
+        await Assert.ThrowsAsync<ObjectDisposedException>(() => running.StartAsync(() => DescriptorReadiness.WaitAsync(pair.First, Interest.Read).AsTask()));
     }
 }
