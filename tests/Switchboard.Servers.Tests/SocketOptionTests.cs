@@ -1,0 +1,108 @@
+using System.Net;
+using System.Net.Sockets;
+using Switchboard.Linux;
+
+namespace Switchboard.Servers.Tests;
+
+/// <summary>Each option of the socket is set by itself, and the kernel has it.</summary>
+public sealed class SocketOptionTests
+{
+    [Theory]
+    [InlineData(false, false)]
+    [InlineData(false, true)]
+    [InlineData(true, false)]
+    [InlineData(true, true)]
+    public async Task Address_reuse_and_port_reuse_are_two_options(bool address, bool port)
+    {
+        await using ExposedServer server = Make(new() { ReuseAddress = address, ReusePort = port });
+        server.Bind();
+        Assert.Equal(address, IsSet(server.Descriptor, SocketCallOption.ReuseAddress));
+        Assert.Equal(port, IsSet(server.Descriptor, SocketCallOption.ReusePort));
+    }
+
+    [Theory]
+    [InlineData(false, false, false)]
+    [InlineData(true, false, false)]
+    [InlineData(false, true, false)]
+    [InlineData(true, true, true)]
+    public async Task Two_servers_share_a_port_only_if_both_ask_for_it(bool first, bool second, bool shared)
+    {
+        await using ExposedServer one = Make(new() { ReusePort = first });
+        one.Activate();
+        await using ExposedServer two = Make(new() { ReusePort = second }, $"{one.LocalEndPoint}");
+        if (shared)
+        {
+            two.Activate();
+            Assert.Equal(one.LocalEndPoint, two.LocalEndPoint);
+        }
+        else
+        {
+            Assert.Throws<AddressInUseException>(two.Activate);
+        }
+    }
+
+    [Theory(Timeout = Deadline.Milliseconds)]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task No_delay_and_keep_alive_reach_the_connections(bool on)
+    {
+        var seen = new TaskCompletionSource<(bool, bool)>(TaskCreationOptions.RunContinuationsAsynchronously);
+        var options = new ServerOptions { Socket = new() { NoDelay = on, KeepAlive = !on } };
+        await using var server = new ExposedServer(null, options, (connection, _) =>
+        {
+            int descriptor = ((SocketTransport)connection.Transport).Handle.Number;
+            seen.SetResult((IsSet(descriptor, SocketCallOption.NoDelay), IsSet(descriptor, SocketCallOption.KeepAlive)));
+            return Task.CompletedTask;
+        });
+        await server.StartAsync().InTime();
+        using Caller caller = await Caller.ConnectAsync(server);
+        Assert.Equal((on, !on), await seen.Task.InTime());
+    }
+
+    [Theory(Timeout = Deadline.Milliseconds)]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task A_server_on_all_addresses_takes_IPv4_callers_if_it_is_dual(bool dual)
+    {
+        Assert.SkipUnless(HasIPv6(), "This machine has no IPv6 address to bind to.");
+        await using ExposedServer server = Make(new() { DualMode = dual }, "*:0");
+        await server.StartAsync().InTime();
+        int port = ((IPEndPoint)server.LocalEndPoint!).Port;
+        using (Caller six = await Caller.ConnectAsync(new IPEndPoint(IPAddress.IPv6Loopback, port)))
+        {
+            Assert.Equal("::1", await six.ReadTextToEndAsync());
+        }
+        if (dual)
+        {
+            using Caller four = await Caller.ConnectAsync(new IPEndPoint(IPAddress.Loopback, port));
+            Assert.EndsWith("127.0.0.1", await four.ReadTextToEndAsync(), StringComparison.Ordinal);
+        }
+        else
+        {
+            var refused = await Assert.ThrowsAsync<SocketException>(() => Caller.ConnectAsync(new IPEndPoint(IPAddress.Loopback, port)));
+            Assert.Equal(SocketError.ConnectionRefused, refused.SocketErrorCode);
+        }
+    }
+
+    private static ExposedServer Make(Polling.ListenerOptions socket, string address = "127.0.0.1:0") => new(
+        null,
+        new ServerOptions { Socket = socket },
+        (connection, stop) => connection.WriteAsync(System.Text.Encoding.ASCII.GetBytes($"{((IPEndPoint)connection.RemoteEndPoint!).Address}"), stop).AsTask(),
+        address);
+
+    private static bool IsSet(int descriptor, SocketCallOption option) => SocketCalls.GetOption(descriptor, option).OrThrow("getsockopt", option.ToString()) != 0;
+
+    private static bool HasIPv6()
+    {
+        try
+        {
+            using var socket = new Socket(AddressFamily.InterNetworkV6, SocketType.Stream, ProtocolType.Tcp);
+            socket.Bind(new IPEndPoint(IPAddress.IPv6Loopback, 0));
+            return true;
+        }
+        catch (SocketException)
+        {
+            return false;
+        }
+    }
+}
