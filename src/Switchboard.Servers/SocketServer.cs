@@ -89,7 +89,7 @@ public abstract class SocketServer : IAsyncDisposable
     public abstract Task StopAsync(TimeSpan? grace);
 
     /// <summary>Stops with <see cref="ServerOptions.Grace"/> and frees everything.</summary>
-    /// <returns>Completes when nothing of the server is left.</returns>
+    /// <returns>Completes when nothing of the server is left; fails as <see cref="Completion"/> does.</returns>
     public async ValueTask DisposeAsync()
     {
         await StopAsync().ConfigureAwait(false);
