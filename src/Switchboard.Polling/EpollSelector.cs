@@ -63,6 +63,11 @@ public sealed class EpollSelector : Selector
             return;
         }
         key.IsDisarmed = false;
+        if ((key.Trigger & Trigger.Exclusive) != 0)
+        {
+            // The kernel modifies no exclusive watch.
+            Unwatch(key);
+        }
         CallResult result = key.IsWatched
             ? MultiplexCalls.EpollModify(_epoll.Number, key.Descriptor, Asked(key, interest), DataOf(key))
             : Watch(key, interest);
@@ -72,9 +77,14 @@ public sealed class EpollSelector : Selector
         }
     }
 
-    private protected override void Remove(SelectorKey key)
+    private protected override void Remove(SelectorKey key, bool closing)
     {
-        Unwatch(key);
+        // The last close of a descriptor takes it out too, at no cost. If a copy of it is open somewhere, its events are
+        // found stale.
+        if (!closing)
+        {
+            Unwatch(key);
+        }
         _slots[key.Slot] = null;
         _freeSlots.Push(key.Slot);
     }
@@ -173,7 +183,8 @@ public sealed class EpollSelector : Selector
     private static EpollEvents Asked(SelectorKey key, Interest interest) =>
         (EpollEvents)KernelEvents.Asked(interest)
         | ((key.Trigger & Trigger.Edge) != 0 ? EpollEvents.EdgeTriggered : 0)
-        | ((key.Trigger & Trigger.OneShot) != 0 ? EpollEvents.OneShot : 0);
+        | ((key.Trigger & Trigger.OneShot) != 0 ? EpollEvents.OneShot : 0)
+        | ((key.Trigger & Trigger.Exclusive) != 0 ? EpollEvents.Exclusive : 0);
 
     private static ulong DataOf(SelectorKey key) => ((ulong)key.Generation << 32) | (uint)key.Slot;
 

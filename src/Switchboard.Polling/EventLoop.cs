@@ -11,13 +11,16 @@ namespace Switchboard.Polling;
 /// <remarks>
 /// <para>One turn of the loop, numbered as in docs/architecture.md: (1) run the work that was posted, (2) run the timers
 /// that are due, (3) wait in the selector until something is ready, the next timer is due or somebody posts, (4) call
-/// the owner of each ready descriptor.</para>
+/// the owner of each ready descriptor. No step takes more in one turn than was there when it began, so nobody is
+/// starved by another who always has something to do.</para>
 /// <para>The loop belongs to the thread that is in <see cref="Run()"/>. Only <see cref="Post"/>, <see cref="Stop"/> and
 /// <see cref="IsCurrent"/> may be used from others.</para>
 /// </remarks>
 public sealed partial class EventLoop : IDisposable
 {
-    private const int BatchSize = 64;
+    // What one turn takes of the selector: a loop of one connection needs little room.
+    private const int LargeBatch = 256;
+    private const int SmallBatch = 8;
 
     // A wait in the kernel with a time costs 0.4 us more than one without (a timer of the kernel's is set and taken back).
     // So waits longer than this are made without, and the runtime's timer, set once, wakes the loop near the end.
@@ -33,7 +36,7 @@ public sealed partial class EventLoop : IDisposable
     private readonly Lock _gate = new();
     private readonly Queue<(SendOrPostCallback Callback, object? State)> _posted = new();
     private readonly TimerHeap _timers = new();
-    private readonly ReadyEvent[] _ready = new ReadyEvent[BatchSize];
+    private readonly ReadyEvent[] _ready;
     private volatile int _owner = -1;
     private volatile bool _sleeping;
     private volatile bool _stopRequested;
@@ -51,6 +54,7 @@ public sealed partial class EventLoop : IDisposable
         ArgumentNullException.ThrowIfNull(selector);
         _selector = selector;
         WaitsInline = waitsInline;
+        _ready = new ReadyEvent[waitsInline ? SmallBatch : LargeBatch];
         Context = new LoopSynchronizationContext(this);
     }
 
@@ -153,7 +157,7 @@ public sealed partial class EventLoop : IDisposable
     private void Turn(Func<object?, bool> done, object? state)
     {
         // A wait inside a piece of work must not overwrite the batch that the outer turn is going through.
-        ReadyEvent[] ready = _depth++ == 0 ? _ready : new ReadyEvent[BatchSize];
+        ReadyEvent[] ready = _depth++ == 0 ? _ready : new ReadyEvent[_ready.Length];
         try
         {
             while (true)
@@ -183,6 +187,7 @@ public sealed partial class EventLoop : IDisposable
             }
             _sleeping = true;
         }
+        _work = null;
         TimeSpan? left = _timers.UntilNext(now);
         return left > _shortWait ? LeaveToAlarm(left.Value, now) : left;
     }
@@ -227,6 +232,7 @@ public sealed partial class EventLoop : IDisposable
             // An earlier piece of this batch may have closed it; its number may mean another descriptor by now.
             if (key.IsRegistered)
             {
+                Begin(key.Data);
                 ((IReadyHandler)key.Data!).OnReady(ready[i].Ready);
             }
         }
@@ -235,6 +241,7 @@ public sealed partial class EventLoop : IDisposable
 
     internal void Invoke(SendOrPostCallback callback, object? state)
     {
+        Begin(state ?? callback);
         try
         {
             callback(state);
@@ -249,12 +256,14 @@ public sealed partial class EventLoop : IDisposable
     /// <param name="descriptor">The number; the caller keeps it open until it has unregistered it.</param>
     /// <param name="interest">What to watch.</param>
     /// <param name="handler">Called on the loop's thread when it is ready.</param>
+    /// <param name="trigger">When it is called.</param>
     /// <returns>The registration.</returns>
+    /// <exception cref="ArgumentException">The loop's selector has no such trigger.</exception>
     /// <exception cref="SystemCallException">The descriptor is not open, or can't be watched.</exception>
-    public SelectorKey Register(int descriptor, Interest interest, IReadyHandler handler)
+    public SelectorKey Register(int descriptor, Interest interest, IReadyHandler handler, Trigger trigger = Trigger.Level)
     {
         ArgumentNullException.ThrowIfNull(handler);
-        return _selector.Register(descriptor, interest, handler);
+        return _selector.Register(descriptor, interest, handler, trigger);
     }
 
     /// <summary>Changes what is watched. Loop's thread only.</summary>
@@ -265,6 +274,8 @@ public sealed partial class EventLoop : IDisposable
     /// <summary>Ends a registration; no event of it is delivered any more. Loop's thread only.</summary>
     /// <param name="key">A registration of this loop.</param>
     public void Unregister(SelectorKey key) => _selector.Unregister(key);
+
+    internal void UnregisterClosing(SelectorKey key) => _selector.UnregisterClosing(key);
 
     internal TimerHeap Timers => _timers;
 

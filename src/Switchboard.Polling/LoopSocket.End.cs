@@ -96,8 +96,7 @@ public sealed partial class LoopSocket
         _stallTimer?.Disarm();
         if (_key is { IsRegistered: true } key)
         {
-            // Out of the selector first: a copy of the descriptor elsewhere would go on reporting.
-            _loop.Unregister(key);
+            _loop.UnregisterClosing(key);
         }
         _fault ??= _owner.OnClosed();
         _handle.Dispose();

@@ -7,6 +7,8 @@ namespace Switchboard.Polling;
 
 public sealed partial class LoopSocket
 {
+    private static readonly SendOrPostCallback _enqueue = static state => ((WriteOperation)state!).Socket.Enqueue((WriteOperation)state);
+
     private readonly Queue<WriteOperation> _writes = new(0);
     private WriteOperation? _spareWrite;
     private LoopTimer? _stallTimer;
@@ -40,12 +42,23 @@ public sealed partial class LoopSocket
             }
             if (_writes.Count == 0 && SendNow(buffer.Span, ref sent))
             {
-                return _fault is null ? ValueTask.CompletedTask : ValueTask.FromException(_fault);
+                return _fault is not null ? ValueTask.FromException(_fault)
+                    : _loop.Spend(sent) ? ValueTask.CompletedTask : NextTurn();
             }
         }
         WriteOperation write = RentWrite();
         write.Prepare(WriteKind.Borrowed, buffer, sent, null, cancellation);
         return Begin(write);
+    }
+
+    /// <summary>Lets the others of the loop have their turn although the kernel takes all that this one writes.</summary>
+    private ValueTask NextTurn()
+    {
+        WriteOperation write = RentWrite();
+        write.Prepare(WriteKind.Borrowed, default, 0, null, default);
+        var task = new ValueTask(write, write.Version);
+        _loop.Post(_enqueue, write);
+        return task;
     }
 
     /// <summary>Copies a message and sends it when the peer takes it. Never waits.</summary>
@@ -154,7 +167,7 @@ public sealed partial class LoopSocket
         }
         else
         {
-            _loop.Post(static state => ((WriteOperation)state!).Socket.Enqueue((WriteOperation)state), write);
+            _loop.Post(_enqueue, write);
         }
     }
 

@@ -55,6 +55,9 @@ public sealed partial class LoopSocket : IReadyHandler, IValueTaskSource<int>, I
     /// <summary>The loop that it belongs to.</summary>
     public EventLoop Loop => _loop;
 
+    /// <summary>Who names its exceptions and gives its limits.</summary>
+    public ILoopSocketOwner Owner => _owner;
+
     /// <summary>The socket's descriptor; valid until this object is disposed.</summary>
     public DescriptorHandle Handle => _handle;
 

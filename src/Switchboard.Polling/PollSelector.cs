@@ -42,7 +42,7 @@ public sealed class PollSelector : Selector
         // The kernel passes over negative numbers.
         _entries[key.Slot] = new PollDescriptor(interest == Interest.None ? ~key.Descriptor : key.Descriptor, KernelEvents.Asked(interest));
 
-    private protected override void Remove(SelectorKey key)
+    private protected override void Remove(SelectorKey key, bool closing)
     {
         SelectorKey last = _watched[--_count]!;
         _entries[key.Slot] = _entries[_count];

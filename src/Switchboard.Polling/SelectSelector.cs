@@ -49,7 +49,7 @@ public sealed class SelectSelector : Selector
         Put(ref _exceptional, key.Descriptor, (interest & Interest.Priority) != 0);
     }
 
-    private protected override void Remove(SelectorKey key)
+    private protected override void Remove(SelectorKey key, bool closing)
     {
         Change(key, Interest.None);
         _watched[key.Descriptor] = null;

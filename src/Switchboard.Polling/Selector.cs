@@ -15,7 +15,7 @@ namespace Switchboard.Polling;
 public abstract partial class Selector : IDisposable
 {
     private const Interest AllInterests = Interest.Read | Interest.Write | Interest.Priority;
-    private const Trigger AllTriggers = Trigger.Edge | Trigger.OneShot;
+    private const Trigger AllTriggers = Trigger.Edge | Trigger.OneShot | Trigger.Exclusive;
 
     private readonly Dictionary<int, SelectorKey> _keys = [];
     private readonly DescriptorHandle _wakeEvent;
@@ -174,6 +174,13 @@ public abstract partial class Selector : IDisposable
         Forget(key);
     }
 
+    /// <summary>Ends the registration of a descriptor that is closed right after, which saves a system call.</summary>
+    internal void UnregisterClosing(SelectorKey key)
+    {
+        ThrowIfNotOwned(key);
+        Forget(key, closing: true);
+    }
+
     /// <summary>Waits until something registered is ready, <see cref="Wake"/> is called, or the time is up. Allocates
     /// nothing. A signal does not end the wait, and no wait ends before its time.</summary>
     /// <param name="destination">Filled from the front; at least one long. What is ready beyond its length comes with
@@ -286,8 +293,8 @@ public abstract partial class Selector : IDisposable
     /// <summary>Watches a key for something else; the key still has its old interest.</summary>
     private protected abstract void Change(SelectorKey key, Interest interest);
 
-    /// <summary>Stops watching a key whose descriptor may be closed; never throws.</summary>
-    private protected abstract void Remove(SelectorKey key);
+    /// <summary>Stops watching a key whose descriptor may be closed, or is closed next; never throws.</summary>
+    private protected abstract void Remove(SelectorKey key, bool closing);
 
     /// <summary>Waits; calls <see cref="AnswerWake"/> when the wake-up descriptor is readable, and returns then.</summary>
     private protected abstract int Wait(Span<ReadyEvent> destination, TimeSpan? timeout);
@@ -314,7 +321,7 @@ public abstract partial class Selector : IDisposable
         ThrowIfUnknown(interest);
         if ((trigger & ~AllTriggers) != 0)
         {
-            throw new ArgumentOutOfRangeException(nameof(trigger), trigger, "The triggers are Level, Edge and OneShot.");
+            throw new ArgumentOutOfRangeException(nameof(trigger), trigger, "The triggers are Level, Edge, OneShot and Exclusive.");
         }
         if (trigger != Trigger.Level && !SupportsTriggers)
         {
@@ -338,11 +345,11 @@ public abstract partial class Selector : IDisposable
         return key;
     }
 
-    private void Forget(SelectorKey key)
+    private void Forget(SelectorKey key, bool closing = false)
     {
         key.Owner = null;
         _keys.Remove(key.Descriptor);
-        Remove(key);
+        Remove(key, closing);
     }
 
     private void ThrowIfNotOwned(SelectorKey key)

@@ -12,4 +12,7 @@ public enum Trigger : byte
     Edge = 1,
     /// <summary>Once, and then not until <see cref="Selector.Modify(SelectorKey, Interest)"/> (<c>epoll_ctl(2)</c>, EPOLLONESHOT).</summary>
     OneShot = 2,
+    /// <summary>Of several selectors that watch the descriptor, one that waits is woken, not all (<c>epoll_ctl(2)</c>,
+    /// EPOLLEXCLUSIVE). For a listener that several loops accept from. Read and write interest only.</summary>
+    Exclusive = 4,
 }

@@ -4,45 +4,63 @@ namespace Switchboard.Servers;
 
 /// <summary>What a model needs to know of its server.</summary>
 /// <param name="Name">For the names of threads.</param>
-/// <param name="ServerLoop">The loop that accepts.</param>
 /// <param name="OnRoom">Called, on any thread, when a full model has room again.</param>
 /// <param name="OnUnhandled">Called with what escapes from posted work.</param>
-internal sealed record ModelSettings(string Name, EventLoop ServerLoop, Action OnRoom, Action<Exception> OnUnhandled);
+internal sealed record ModelSettings(string Name, Action OnRoom, Action<Exception> OnUnhandled);
 
 /// <summary>One call, as a model sees it: something to run on a loop, whose end is told.</summary>
 internal abstract class Call
 {
-    [ThreadStatic]
-    private static Call? _current;
+    private static readonly AsyncLocal<Call?> _current = new();
 
-    /// <summary>The call that the calling thread serves alone, or null.</summary>
+    /// <summary>The call that the calling code serves, on whatever thread; null if it serves none.</summary>
     internal static Call? Current
     {
-        get => _current;
-        set => _current = value;
+        get => _current.Value;
+        set => _current.Value = value;
     }
+
+    /// <summary>The place in its model; the model's own.</summary>
+    internal int Place { get; set; }
 
     /// <summary>Serves the call on the loop's thread; never fails.</summary>
     internal abstract Task RunAsync(EventLoop loop);
 }
 
-/// <summary>Runs calls somewhere. <see cref="Start"/> and <see cref="HasRoom"/> are used on the server's loop only.</summary>
+/// <summary>Accepts and runs calls somewhere. <see cref="Start"/> and <see cref="HasRoom"/> are used on the loops that
+/// accept only.</summary>
 internal abstract class CallModel
 {
+    /// <summary>The loops that accept, each run by a thread of the server's.</summary>
+    internal abstract IReadOnlyList<EventLoop> Loops { get; }
+
+    /// <summary>True if calls run on the loops that accept.</summary>
+    internal virtual bool RunsOnLoops => false;
+
     internal abstract bool HasRoom { get; }
 
-    internal abstract WhenFull WhenFull { get; }
+    internal virtual WhenFull WhenFull => WhenFull.Wait;
+
+    /// <summary>True if a request is served, not only handed over, when the model has room again.</summary>
+    internal virtual bool ServesOneAtATime => false;
 
     /// <summary>False if a stop does not wait for calls.</summary>
     internal virtual bool JoinsOnClose => true;
 
-    /// <summary>True if a handler may block its thread.</summary>
-    internal abstract bool AllowsBlocking { get; }
-
     internal abstract void Start(Call call);
 
+    /// <summary>A call has ended; on the thread that served it.</summary>
+    internal virtual void Ended(Call call)
+    {
+    }
+
     /// <summary>Ends the threads of the model as their calls end. Any thread.</summary>
-    internal abstract void Close();
+    internal virtual void Close()
+    {
+    }
+
+    /// <summary>A loop that accepts and runs at most one call, so that code on it may block.</summary>
+    private protected static EventLoop[] OneLoop() => [new EventLoop(new PollSelector(), waitsInline: true)];
 }
 
 /// <summary>One call at a time on the server's own loop.</summary>
@@ -50,23 +68,23 @@ internal sealed class SequentialModel(ModelSettings settings) : CallModel
 {
     private bool _busy;
 
+    internal override IReadOnlyList<EventLoop> Loops { get; } = OneLoop();
+
+    internal override bool RunsOnLoops => true;
+
     internal override bool HasRoom => !_busy;
 
-    internal override WhenFull WhenFull => WhenFull.Wait;
+    internal override bool ServesOneAtATime => true;
 
-    internal override bool AllowsBlocking => true;
-
-    internal override async void Start(Call call)
+    internal override void Start(Call call)
     {
         _busy = true;
-        Call.Current = call;
-        await call.RunAsync(settings.ServerLoop);
-        Call.Current = null;
-        _busy = false;
-        settings.OnRoom();
+        _ = call.RunAsync(Loops[0]);
     }
 
-    internal override void Close()
+    internal override void Ended(Call call)
     {
+        _busy = false;
+        settings.OnRoom();
     }
 }

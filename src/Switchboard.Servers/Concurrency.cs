@@ -33,13 +33,37 @@ public abstract class Concurrency
         return new ThreadsConcurrency(limit, whenFull, background, joinOnClose);
     }
 
+    /// <summary>All calls on one event loop, or on several, each with a thread of its own that also accepts: one core
+    /// serves thousands of callers, as long as no handler blocks its thread.</summary>
+    /// <param name="loops">How many loops, 1 or more; 0 for one a processor that this process may use. Default 1.</param>
+    /// <returns>The model.</returns>
+    /// <remarks>A handler that has to compute or block for long belongs on another thread (<c>await Task.Run(...)</c>), or
+    /// under <see cref="Threads"/>. A <see cref="BlockingRequestHandler"/> is refused when the server is made.</remarks>
+    public static Concurrency EventLoop(int loops = 1)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(loops);
+        return new EventLoopConcurrency(loops == 0 ? Environment.ProcessorCount : loops);
+    }
+
     internal abstract CallModel Create(ModelSettings settings);
+
+    /// <summary>True if a handler may block its thread.</summary>
+    internal virtual bool AllowsBlocking => true;
 
     private sealed class SequentialConcurrency : Concurrency
     {
         internal override CallModel Create(ModelSettings settings) => new SequentialModel(settings);
 
         public override string ToString() => "Sequential()";
+    }
+
+    private sealed class EventLoopConcurrency(int loops) : Concurrency
+    {
+        internal override CallModel Create(ModelSettings settings) => new EventLoopModel(loops);
+
+        internal override bool AllowsBlocking => false;
+
+        public override string ToString() => $"EventLoop({loops})";
     }
 
     private sealed class ThreadsConcurrency(int limit, WhenFull whenFull, bool background, bool joinOnClose) : Concurrency

@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Net.Sockets;
 using Switchboard.Linux;
 using Switchboard.Polling;
@@ -12,14 +13,14 @@ public abstract class DatagramServer : SocketServer<Datagram>
     private static readonly TimeSpan _longestPause = TimeSpan.FromMilliseconds(32);
 
     private readonly Func<DatagramRequestHandler> _makeHandler;
-    private readonly byte[] _buffer;
+    private readonly string _handlerName;
     private long _lastId;
 
     private protected DatagramServer(ServerAddress address, HandlerSource<DatagramRequestHandler> handlers, Concurrency concurrency, ServerOptions? options, string kind)
         : base(address, concurrency, options, kind)
     {
         _makeHandler = handlers.Make;
-        _buffer = new byte[Options.MaxPacketSize];
+        _handlerName = handlers.Name;
     }
 
     /// <inheritdoc/>
@@ -34,8 +35,21 @@ public abstract class DatagramServer : SocketServer<Datagram>
     /// <inheritdoc/>
     protected override Datagram? GetRequest()
     {
+        byte[] buffer = ArrayPool<byte>.Shared.Rent(Options.MaxPacketSize);
+        try
+        {
+            return Receive(buffer.AsSpan(0, Options.MaxPacketSize));
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(buffer);
+        }
+    }
+
+    private Datagram? Receive(Span<byte> buffer)
+    {
         NativeAddress peer = default;
-        CallResult result = SocketCalls.ReceiveFrom(SocketHandle!.Number, _buffer, ref peer, SocketCallFlags.DontWait | SocketCallFlags.Truncate);
+        CallResult result = SocketCalls.ReceiveFrom(SocketHandle!.Number, buffer, ref peer, SocketCallFlags.DontWait | SocketCallFlags.Truncate);
         if (result.WouldBlock)
         {
             return null;
@@ -43,11 +57,11 @@ public abstract class DatagramServer : SocketServer<Datagram>
         if (result.Errno == Errno.ConnectionRefused)
         {
             // An earlier reply found nobody there; that says nothing of the datagrams that wait.
-            return GetRequest();
+            return Receive(buffer);
         }
         int length = result.OrThrow("recvfrom", Name);
-        byte[] data = _buffer.AsSpan(0, Math.Min(length, _buffer.Length)).ToArray();
-        return new Datagram(++_lastId, data, length, peer, SendAsync, LocalEndPoint);
+        byte[] data = buffer[..Math.Min(length, buffer.Length)].ToArray();
+        return new Datagram(Interlocked.Increment(ref _lastId), data, length, peer, SendAsync, LocalEndPoint);
     }
 
     /// <inheritdoc/>
@@ -104,6 +118,8 @@ public abstract class DatagramServer : SocketServer<Datagram>
     }
 
     private protected override string Describe(Datagram request) => $"datagram {request.Id} of {request.RemoteEndPoint?.ToString() ?? "an unnamed sender"}";
+
+    private protected override string DescribeWork(object work) => BlockedWork.Describe(work) ?? _handlerName;
 
     private protected override void Attach(Datagram request, EventLoop loop)
     {

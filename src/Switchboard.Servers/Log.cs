@@ -53,6 +53,9 @@ internal static partial class Log
     [LoggerMessage(16, LogLevel.Warning, "{Server}: the backlog of {Backlog} is more than the kernel allows; {Allowed} may wait (net.core.somaxconn).")]
     internal static partial void BacklogCapped(ILogger logger, string server, int backlog, int allowed);
 
+    [LoggerMessage(18, LogLevel.Warning, "{Server}: {Handler} has held up its event loop for {Time} (ServerOptions.BlockedLoop), and every caller on it. Await instead of blocking, or move the work to another thread with Task.Run.")]
+    internal static partial void LoopBlocked(ILogger logger, string server, string handler, TimeSpan time);
+
     [LoggerMessage(17, LogLevel.Warning, "{Server} leaves its socket's file behind: {Why}")]
     internal static partial void FileLeft(ILogger logger, string server, string why);
 }

@@ -25,6 +25,12 @@ public sealed record ServerOptions
     /// <summary>How often service actions run while the server serves; null for never. Default null.</summary>
     public TimeSpan? PollInterval { get; init; }
 
+    /// <summary>A handler that blocks its event loop for longer than this is named in the log, a warning for each time.
+    /// Default 1 second; 1 millisecond or more, or <see cref="Timeout.InfiniteTimeSpan"/> for never.</summary>
+    public TimeSpan BlockedLoop { get; init => field = value >= TimeSpan.FromMilliseconds(1) || value == Timeout.InfiniteTimeSpan
+        ? value
+        : throw new ArgumentOutOfRangeException(nameof(value), value, "The time must be 1 millisecond or more, or Timeout.InfiniteTimeSpan for never."); } = TimeSpan.FromSeconds(1);
+
     /// <summary>The longest datagram that is taken whole, in bytes, 1 or more. Default 65,535.</summary>
     public int MaxPacketSize { get; init => field = AtLeast(value, 1); } = 65_535;
 

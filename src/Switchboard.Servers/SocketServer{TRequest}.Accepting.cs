@@ -8,108 +8,166 @@ public abstract partial class SocketServer<TRequest>
 {
     private static readonly TimeSpan _pause = TimeSpan.FromMilliseconds(100);
 
-    private LoopTimer? _pauseTimer;
-    private bool _isPaused;
-    private bool _pauseLogged;
     private long _pauses;
 
-    /// <summary>Watches the socket, or leaves callers in the backlog; on the server's loop.</summary>
-    private void Watch(bool watch)
-    {
-        if (SocketHandle is not { IsClosed: false } handle)
-        {
-            return;
-        }
-        Interest interest = watch ? Interest.Read : Interest.None;
-        if (_key is null)
-        {
-            _key = _loop.Register(handle.Number, interest, this);
-        }
-        else if (_key.Interest != interest)
-        {
-            _loop.Modify(_key, interest);
-        }
-    }
-
-    /// <summary>A full model has room again, or a pause is over; on the server's loop.</summary>
-    private void Resume()
+    /// <summary>A full model has room again; on the first loop, which is the only one of a model that can be full.</summary>
+    private void OnRoom()
     {
         if (_servedOne is { } one)
         {
             _servedOne = null;
             one.Source.TrySetResult(true);
         }
-        if (!_isStopping && !_isPaused && _wanted > 0)
-        {
-            Watch(true);
-            // Without a free descriptor accept does not say whether anybody waits, so after a pause it is asked anew.
-            if (_held is not null || _pauseLogged)
-            {
-                TakeRequests();
-            }
-        }
+        _acceptors[0].Resume();
     }
 
-    private TRequest? TryGetRequest()
+    /// <summary>What one loop does about callers. On the loop's thread.</summary>
+    private sealed class Acceptor : IReadyHandler
     {
-        while (true)
+        private readonly SocketServer<TRequest> _server;
+        private readonly LoopTimer _pauseTimer;
+        private SelectorKey? _key;
+        private bool _hasPaused;
+
+        internal Acceptor(SocketServer<TRequest> server, EventLoop loop)
+        {
+            _server = server;
+            Loop = loop;
+            Loop.UnhandledException += server.OnUnhandled;
+            _pauseTimer = new LoopTimer(loop, static self => ((Acceptor)self!).EndPause(), this);
+        }
+
+        internal EventLoop Loop { get; }
+
+        /// <summary>True while the listener is left alone because something ran out. Read by any thread.</summary>
+        internal bool IsPaused { get; private set; }
+
+        /// <summary>A request that was taken but can't be served yet.</summary>
+        internal TRequest? Held { get; set; }
+
+        internal bool HasStopped { get; private set; }
+
+        /// <summary>Watches the socket, or leaves callers in the backlog.</summary>
+        internal void Watch(bool watch)
+        {
+            if (HasStopped || _server.SocketHandle is not { IsClosed: false } handle)
+            {
+                return;
+            }
+            Interest interest = watch ? Interest.Read : Interest.None;
+            if (_key is null)
+            {
+                // One caller wakes one loop, not all.
+                _key = Loop.Register(handle.Number, interest, this, _server._acceptors.Length > 1 ? Trigger.Exclusive : Trigger.Level);
+            }
+            else if (_key.Interest != interest)
+            {
+                Loop.Modify(_key, interest);
+            }
+        }
+
+        /// <summary>The model has room again, or a pause is over.</summary>
+        internal void Resume()
+        {
+            if (!_server._isStopping && !IsPaused && _server._wanted > 0)
+            {
+                Watch(true);
+                // Without a free descriptor accept does not say whether anybody waits, so after a pause it is asked anew.
+                if (Held is not null || _hasPaused)
+                {
+                    _server.TakeRequests(this);
+                }
+            }
+        }
+
+        internal TRequest? TryGetRequest()
+        {
+            while (true)
+            {
+                try
+                {
+                    TRequest? request = _server.GetRequest();
+                    if (request is null && _hasPaused)
+                    {
+                        // All who waited are in. A server at its limit takes one for each that leaves, which is no news.
+                        _hasPaused = false;
+                        Log.Accepting(_server.Logger, _server.Name);
+                    }
+                    return request;
+                }
+                catch (SystemCallException exception)
+                {
+                    switch (AcceptErrors.PolicyFor(exception.Errno))
+                    {
+                        case AcceptPolicy.Retry:
+                            Log.CallerLost(_server.Logger, _server.Name, exception.Message);
+                            continue;
+                        case AcceptPolicy.Pause:
+                            Pause(exception);
+                            return null;
+                        case AcceptPolicy.Gone when _server._isStopping:
+                            return null;
+                        case AcceptPolicy.Gone:
+                            Log.ListenerGone(_server.Logger, _server.Name, exception.Message);
+                            _ = _server.StopAsync(null);
+                            return null;
+                        default:
+                            _server.Fail(exception);
+                            return null;
+                    }
+                }
+            }
+        }
+
+        internal void Pause(SystemCallException cause)
+        {
+            Interlocked.Increment(ref _server._pauses);
+            if (!_hasPaused)
+            {
+                _hasPaused = true;
+                Log.Paused(_server.Logger, _server.Name, cause.Message);
+            }
+            IsPaused = true;
+            Watch(false);
+            _pauseTimer.Arm(_pause);
+        }
+
+        internal void EndPause()
+        {
+            if (IsPaused)
+            {
+                IsPaused = false;
+                _pauseTimer.Disarm();
+                Resume();
+            }
+        }
+
+        /// <summary>Takes no more callers, once.</summary>
+        internal void Stop()
+        {
+            HasStopped = true;
+            if (_key is { IsRegistered: true } key)
+            {
+                Loop.Unregister(key);
+            }
+            _pauseTimer.Disarm();
+            if (Held is { } held)
+            {
+                Held = null;
+                _server.Discard(held, ConnectionEndReason.Stopped);
+            }
+        }
+
+        void IReadyHandler.OnReady(Readiness ready)
         {
             try
             {
-                TRequest? request = GetRequest();
-                if (request is null && _pauseLogged)
-                {
-                    // All who waited are in. A server at its limit takes one for each that leaves, which is no news.
-                    _pauseLogged = false;
-                    Log.Accepting(Logger, Name);
-                }
-                return request;
+                _server.TakeRequests(this);
             }
-            catch (SystemCallException exception)
+            catch (Exception exception)
             {
-                switch (AcceptErrors.PolicyFor(exception.Errno))
-                {
-                    case AcceptPolicy.Retry:
-                        Log.CallerLost(Logger, Name, exception.Message);
-                        continue;
-                    case AcceptPolicy.Pause:
-                        Pause(exception);
-                        return null;
-                    case AcceptPolicy.Gone when _isStopping:
-                        return null;
-                    case AcceptPolicy.Gone:
-                        Log.ListenerGone(Logger, Name, exception.Message);
-                        _ = StopAsync(null);
-                        return null;
-                    default:
-                        Fail(exception);
-                        return null;
-                }
+                _server.Fail(exception);
             }
-        }
-    }
-
-    private void Pause(SystemCallException cause)
-    {
-        Interlocked.Increment(ref _pauses);
-        if (!_pauseLogged)
-        {
-            _pauseLogged = true;
-            Log.Paused(Logger, Name, cause.Message);
-        }
-        _isPaused = true;
-        Watch(false);
-        _pauseTimer ??= new LoopTimer(_loop, _ => EndPause(), null);
-        _pauseTimer.Arm(_pause);
-    }
-
-    private void EndPause()
-    {
-        if (_isPaused)
-        {
-            _isPaused = false;
-            _pauseTimer!.Disarm();
-            Resume();
         }
     }
 }

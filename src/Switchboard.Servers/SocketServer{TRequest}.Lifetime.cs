@@ -4,17 +4,18 @@ using Switchboard.Polling;
 namespace Switchboard.Servers;
 
 // Binding, starting and serving: what happens to the server. SocketServer{TRequest}.cs has what happens to a request.
-public abstract partial class SocketServer<TRequest> : IReadyHandler
+public abstract partial class SocketServer<TRequest>
 {
-    private readonly EventLoop _loop;
     private readonly Lock _stateGate = new();
     private readonly CancellationTokenSource _stopping = new();
     private readonly TaskCompletionSource _completion = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private Thread? _thread;
-    private SelectorKey? _key;
+    private LoopMonitor? _monitor;
     private LoopTimer? _serviceTimer;
     private FileIdentity? _socketFile;
     private bool _isActive;
+    private bool _hasThreads;
+    private int _loopsLeft;
+    private int _acceptingLeft;
     private int _wanted;
     private volatile bool _isStopping;
     private OneRequest? _oneRequest;
@@ -96,7 +97,7 @@ public abstract partial class SocketServer<TRequest> : IReadyHandler
                     return Task.CompletedTask;
                 }
                 _wanted = int.MaxValue;
-                StartThread();
+                StartThreads();
             }
         }
         catch (Exception exception) when (exception is IOException or InvalidOperationException or UnauthorizedAccessException)
@@ -104,7 +105,10 @@ public abstract partial class SocketServer<TRequest> : IReadyHandler
             return Task.FromException(exception);
         }
         Log.Listening(Logger, Name, ServerAddress.Describe(LocalEndPoint!), Concurrency);
-        _loop.Post(static self => ((SocketServer<TRequest>)self!).BeginServing(), this);
+        foreach (Acceptor acceptor in _acceptors)
+        {
+            acceptor.Loop.Post(_ => BeginServing(acceptor), null);
+        }
         return Task.CompletedTask;
     }
 
@@ -121,17 +125,18 @@ public abstract partial class SocketServer<TRequest> : IReadyHandler
             }
             _wanted = 1;
             _oneRequest = one;
-            StartThread();
+            StartThreads();
         }
-        _loop.Post(_ =>
+        EventLoop loop = _acceptors[0].Loop;
+        loop.Post(_ =>
         {
             if (Options.RequestTimeout is { } timeout && timeout >= TimeSpan.Zero)
             {
-                one.Timer = new LoopTimer(_loop, _ => EndOne(one, TimedOut), null);
+                one.Timer = new LoopTimer(loop, _ => EndOne(one, TimedOut), null);
                 one.Timer.Arm(timeout);
             }
-            one.Registration = cancellation.UnsafeRegister(_ => _loop.Post(_ => EndOne(one, () => one.Source.TrySetCanceled(cancellation)), null), null);
-            BeginServing();
+            one.Registration = cancellation.UnsafeRegister(_ => loop.Post(_ => EndOne(one, () => one.Source.TrySetCanceled(cancellation)), null), null);
+            BeginServing(_acceptors[0]);
         }, null);
         return one.Source.Task;
 
@@ -149,20 +154,19 @@ public abstract partial class SocketServer<TRequest> : IReadyHandler
         }
     }
 
-    /// <summary>A request was handed over; on the server's loop.</summary>
+    /// <summary>A request was handed over; on the loop that accepted it.</summary>
     private void Took()
     {
         if (_oneRequest is { } one)
         {
             EndOne(one, () => { });
-            // Under Sequential the model is busy until the request has been served.
-            if (_model.HasRoom || _model is not SequentialModel)
+            if (_model.ServesOneAtATime && !_model.HasRoom)
             {
-                one.Source.TrySetResult(true);
+                _servedOne = one;
             }
             else
             {
-                _servedOne = one;
+                one.Source.TrySetResult(true);
             }
         }
     }
@@ -177,28 +181,44 @@ public abstract partial class SocketServer<TRequest> : IReadyHandler
         }
         _oneRequest = null;
         _wanted = 0;
-        Watch(false);
+        _acceptors[0].Watch(false);
         one.Timer?.Disarm();
         one.Registration.Unregister();
         end();
     }
 
-    private void StartThread()
+    private void StartThreads()
     {
-        if (_thread is null)
+        if (_hasThreads)
         {
-            _thread = new Thread(RunLoop) { Name = $"{Name} accept", IsBackground = true };
-            _thread.Start();
+            return;
+        }
+        _hasThreads = true;
+        _loopsLeft = _acceptingLeft = _acceptors.Length;
+        for (int i = 0; i < _acceptors.Length; i++)
+        {
+            Acceptor acceptor = _acceptors[i];
+            string name = _acceptors.Length > 1 ? $"{Name} loop {i + 1}" : _model.RunsOnLoops ? $"{Name} loop" : $"{Name} accept";
+            new Thread(() => RunLoop(acceptor)) { Name = name, IsBackground = true }.Start();
+        }
+        if (!Concurrency.AllowsBlocking && Options.BlockedLoop != Timeout.InfiniteTimeSpan)
+        {
+            _monitor = new LoopMonitor(_model.Loops, Options.BlockedLoop, (work, time) => Log.LoopBlocked(Logger, Name, DescribeWork(work), time));
         }
     }
 
-    private void RunLoop()
+    private void RunLoop(Acceptor acceptor)
     {
-        _loop.Run();
+        acceptor.Loop.Run();
         // A call that ended at the very moment of the stop may have stopped the loop before this was done.
-        StopOnLoop();
+        StopAccepting(acceptor);
+        acceptor.Loop.Dispose();
+        if (Interlocked.Decrement(ref _loopsLeft) > 0)
+        {
+            return;
+        }
+        _monitor?.Dispose();
         SocketHandle?.Dispose();
-        _loop.Dispose();
         if (_failure is { } failure)
         {
             _completion.TrySetException(failure);
@@ -209,35 +229,23 @@ public abstract partial class SocketServer<TRequest> : IReadyHandler
         }
     }
 
-    private void BeginServing()
+    private void BeginServing(Acceptor acceptor)
     {
         if (_isStopping)
         {
             return;
         }
-        Watch(true);
-        if (Options.PollInterval is { } interval && _serviceTimer is null)
+        acceptor.Watch(true);
+        if (acceptor == _acceptors[0] && Options.PollInterval is { } interval && _serviceTimer is null)
         {
-            _serviceTimer = new LoopTimer(_loop, _ =>
+            _serviceTimer = new LoopTimer(acceptor.Loop, _ =>
             {
                 _serviceTimer!.Arm(interval);
                 ServiceActions();
             }, null);
             _serviceTimer.Arm(interval);
         }
-        TakeRequests();
-    }
-
-    void IReadyHandler.OnReady(Readiness ready)
-    {
-        try
-        {
-            TakeRequests();
-        }
-        catch (Exception exception)
-        {
-            Fail(exception);
-        }
+        TakeRequests(acceptor);
     }
 
     private void ThrowIfStopped()

@@ -28,23 +28,39 @@ public abstract partial class SocketServer<TRequest>
                 CheckEnded();
             }
         }
-        if (_isPaused)
+        foreach (Acceptor acceptor in _acceptors)
         {
-            // A descriptor is free again.
-            _loop.Post(static self => ((SocketServer<TRequest>)self!).EndPause(), this);
+            if (acceptor.IsPaused)
+            {
+                // A descriptor is free again.
+                acceptor.Loop.Post(static self => ((Acceptor)self!).EndPause(), acceptor);
+            }
         }
     }
 
     /// <summary>Under the gate of the calls.</summary>
     private void CheckEnded()
     {
+        if (Volatile.Read(ref _acceptingLeft) > 0)
+        {
+            // A loop may be taking a caller in at this moment.
+            return;
+        }
         if (_calls.All(static call => call.AwaitsStop))
         {
             _othersEnded.TrySetResult();
         }
         if (_calls.Count == 0)
         {
-            _loop.Stop();
+            StopLoops();
+        }
+    }
+
+    private void StopLoops()
+    {
+        foreach (Acceptor acceptor in _acceptors)
+        {
+            acceptor.Loop.Stop();
         }
     }
 
@@ -52,7 +68,7 @@ public abstract partial class SocketServer<TRequest>
     public sealed override Task StopAsync(TimeSpan? grace)
     {
         TimeSpan time = grace ?? Options.Grace;
-        // The call's own thread asks: it must not wait for itself.
+        // A call of the server's asks: the stop must not wait for it.
         bool fromHandler = Call.Current is ServedCall own && own.Server == this;
         lock (_calls)
         {
@@ -78,11 +94,14 @@ public abstract partial class SocketServer<TRequest>
                 return;
             }
             _isStopping = true;
-            if (_thread is null)
+            if (!_hasThreads)
             {
                 CloseListener();
                 SocketHandle?.Dispose();
-                _loop.Dispose();
+                foreach (EventLoop loop in _model.Loops)
+                {
+                    loop.Dispose();
+                }
                 _othersEnded.TrySetResult();
                 _completion.TrySetResult();
                 _stopping.Cancel();
@@ -91,7 +110,10 @@ public abstract partial class SocketServer<TRequest>
             }
         }
         Log.Stopping(Logger, Name, OpenCalls);
-        _loop.Post(static self => ((SocketServer<TRequest>)self!).StopOnLoop(), this);
+        foreach (Acceptor acceptor in _acceptors)
+        {
+            acceptor.Loop.Post(_ => StopAccepting(acceptor), null);
+        }
         try
         {
             _stopping.Cancel();
@@ -107,25 +129,33 @@ public abstract partial class SocketServer<TRequest>
         _model.Close();
     }
 
-    private void StopOnLoop()
+    /// <summary>Takes no more callers on a loop; the last one closes the listener. On the loop's thread.</summary>
+    private void StopAccepting(Acceptor acceptor)
     {
+        if (acceptor.HasStopped)
+        {
+            return;
+        }
+        acceptor.Stop();
+        if (acceptor == _acceptors[0])
+        {
+            _serviceTimer?.Disarm();
+            if (_oneRequest is { } one)
+            {
+                EndOne(one, () => one.Source.TrySetException(new InvalidOperationException("The server was stopped before a request came.")));
+            }
+        }
+        if (Interlocked.Decrement(ref _acceptingLeft) > 0)
+        {
+            return;
+        }
         CloseListener();
-        _pauseTimer?.Disarm();
-        _serviceTimer?.Disarm();
-        if (Interlocked.Exchange(ref _held, null) is { } held)
-        {
-            Discard(held, ConnectionEndReason.Stopped);
-        }
-        if (_oneRequest is { } one)
-        {
-            EndOne(one, () => one.Source.TrySetException(new InvalidOperationException("The server was stopped before a request came.")));
-        }
         lock (_calls)
         {
-            if (!_model.JoinsOnClose && _model is not SequentialModel)
+            if (!_model.JoinsOnClose)
             {
                 _othersEnded.TrySetResult();
-                _loop.Stop();
+                StopLoops();
             }
             CheckEnded();
         }
@@ -133,10 +163,14 @@ public abstract partial class SocketServer<TRequest>
 
     private void CloseListener()
     {
-        if (_key is { IsRegistered: true } key)
+        lock (_stateGate)
         {
-            _loop.Unregister(key);
+            CloseListenerOnce();
         }
+    }
+
+    private void CloseListenerOnce()
+    {
         if (SocketHandle is not { IsClosed: false } handle)
         {
             return;
@@ -179,10 +213,11 @@ public abstract partial class SocketServer<TRequest>
             // .NET can't end a thread: these go on in the background, without their connection.
             Log.StillRunning(Logger, Name, OpenCalls);
             _othersEnded.TrySetResult();
-            _loop.Stop();
-            if (_model is SequentialModel)
+            StopLoops();
+            if (_model.RunsOnLoops)
             {
-                // The handler that does not end holds the server's own thread.
+                // A handler that does not end may hold a thread of the server's own.
+                CloseListener();
                 SocketHandle?.Dispose();
                 _completion.TrySetResult();
             }

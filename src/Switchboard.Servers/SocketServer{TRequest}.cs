@@ -17,11 +17,10 @@ public abstract partial class SocketServer<TRequest> : SocketServer
     private const int LargestReserve = 16;
 
     private readonly CallModel _model;
-    private readonly ModelSettings _settings;
+    private readonly Acceptor[] _acceptors;
     private readonly HashSet<ServedCall> _calls = [];
     private readonly int _descriptorLimit = ProcessCalls.DescriptorLimit();
     private readonly int _reserve;
-    private TRequest? _held;
     private long _accepted;
 
     private protected SocketServer(ServerAddress address, Concurrency concurrency, ServerOptions? options, string kind)
@@ -29,25 +28,21 @@ public abstract partial class SocketServer<TRequest> : SocketServer
     {
         ArgumentNullException.ThrowIfNull(concurrency);
         Concurrency = concurrency;
-        _loop = new EventLoop(new PollSelector(), waitsInline: true);
-        _loop.UnhandledException += OnUnhandled;
-        _settings = new ModelSettings(Name, _loop, () => _loop.Post(_ => Resume(), null), OnUnhandled);
-        _model = concurrency.Create(_settings);
+        _model = concurrency.Create(new ModelSettings(Name, () => _acceptors![0].Loop.Post(static self => ((SocketServer<TRequest>)self!).OnRoom(), this), OnUnhandled));
+        _acceptors = [.. _model.Loops.Select(loop => new Acceptor(this, loop))];
         _reserve = Math.Min(LargestReserve, _descriptorLimit / 8);
     }
 
     /// <summary>Where calls run.</summary>
     public Concurrency Concurrency { get; }
 
-    private protected bool AllowsBlocking => _model.AllowsBlocking;
-
-    /// <summary>(1) Takes the next request without waiting.</summary>
+    /// <summary>(1) Takes the next request without waiting. Several event loops call it at the same time.</summary>
     /// <returns>The request, or null if none is there now.</returns>
     /// <exception cref="SystemCallException">The error decides what follows, by <see cref="AcceptErrors.Table"/>.</exception>
     protected abstract TRequest? GetRequest();
 
     /// <summary>(2) Whether to serve a request: override to turn callers away by their address, for example. On the
-    /// server's thread, so it must be quick.</summary>
+    /// thread that accepts, so it must be quick; several event loops call it at the same time.</summary>
     /// <param name="request">The request.</param>
     /// <returns>False to close it unserved. Always true unless overridden.</returns>
     protected virtual bool Verify(TRequest request) => true;
@@ -114,6 +109,9 @@ public abstract partial class SocketServer<TRequest> : SocketServer
 
     private protected abstract string Describe(TRequest request);
 
+    /// <summary>Names what holds a loop up. Any thread.</summary>
+    private protected abstract string DescribeWork(object work);
+
     /// <summary>Gives a request the loop that it is served on, before <see cref="FinishAsync"/>.</summary>
     private protected abstract void Attach(TRequest request, EventLoop loop);
 
@@ -144,33 +142,34 @@ public abstract partial class SocketServer<TRequest> : SocketServer
         }
     }
 
-    /// <summary>Steps 1 to 3 for those who wait; on the server's loop. A bounded number a turn.</summary>
-    private void TakeRequests()
+    /// <summary>Steps 1 to 3 for those who wait; on the acceptor's loop. A bounded number a turn.</summary>
+    private void TakeRequests(Acceptor at)
     {
-        for (int left = Math.Min(AcceptsPerTurn, _wanted); left > 0 && !IsStopping && !_isPaused; left--)
+        for (int left = Math.Min(AcceptsPerTurn, _wanted); left > 0 && !IsStopping && !at.IsPaused; left--)
         {
             bool hasRoom = _model.HasRoom;
             if (!hasRoom && _model.WhenFull == WhenFull.Wait)
             {
                 // Callers wait in the backlog: the listener is not watched until a call ends.
-                Watch(false);
+                at.Watch(false);
                 return;
             }
-            TRequest? request = Interlocked.Exchange(ref _held, null) ?? TryGetRequest();
+            TRequest? request = at.Held ?? at.TryGetRequest();
+            at.Held = null;
             if (request is null)
             {
                 return;
             }
             if (hasRoom && UsesReserve(request))
             {
-                _held = request;
-                Pause(new SystemCallException("accept4", Errno.ProcessDescriptorLimit, $"This process is out of descriptors, but for {_reserve} that are left to its handlers and the runtime. Close some, or raise its limit (ulimit -n)."));
+                at.Held = request;
+                at.Pause(new SystemCallException("accept4", Errno.ProcessDescriptorLimit, $"This process is out of descriptors, but for {_reserve} that are left to its handlers and the runtime. Close some, or raise its limit (ulimit -n)."));
                 return;
             }
-            _accepted++;
+            Interlocked.Increment(ref _accepted);
             if (hasRoom)
             {
-                Take(request);
+                Take(at, request);
             }
             else
             {
@@ -193,7 +192,7 @@ public abstract partial class SocketServer<TRequest> : SocketServer
         return !next.Succeeded || next.Value >= _descriptorLimit - _reserve;
     }
 
-    private void Take(TRequest request)
+    private void Take(Acceptor at, TRequest request)
     {
         try
         {
@@ -208,9 +207,9 @@ public abstract partial class SocketServer<TRequest> : SocketServer
         catch (SystemCallException exception) when (AcceptErrors.PolicyFor(exception.Errno) == AcceptPolicy.Pause)
         {
             // The caller is accepted but its thread can't be made yet: keep it, and go on when there is room.
-            _accepted--;
-            _held = request;
-            Pause(exception);
+            Interlocked.Decrement(ref _accepted);
+            at.Held = request;
+            at.Pause(exception);
         }
         catch (Exception exception)
         {
@@ -219,7 +218,7 @@ public abstract partial class SocketServer<TRequest> : SocketServer
         }
     }
 
-    /// <summary>Steps 5 and 6 for a request that gets no handler; on the server's loop.</summary>
+    /// <summary>Steps 5 and 6 for a request that gets no handler; on the loop that accepted it.</summary>
     private async void TurnAway(TRequest request, ConnectionEndReason reason)
     {
         Mark(request, reason, null);
@@ -230,6 +229,7 @@ public abstract partial class SocketServer<TRequest> : SocketServer
     private async Task ServeAsync(ServedCall call, EventLoop loop)
     {
         TRequest request = call.Request;
+        Call.Current = call;
         try
         {
             Attach(request, loop);
@@ -248,6 +248,7 @@ public abstract partial class SocketServer<TRequest> : SocketServer
             Failed(request, exception);
         }
         await ShutdownAsync(request);
+        _model.Ended(call);
         Forget(call);
     }
 

@@ -99,6 +99,8 @@ internal sealed class SocketTransport(DescriptorHandle handle, NativeAddress rem
 
     internal void CancelStopReads() => _socket?.Loop.Post(static socket => ((LoopSocket)socket!).CancelOwnerReads(), _socket);
 
+    public override string ToString() => $"{_connection}";
+
     internal override void Close()
     {
         if (_socket is { } socket)

@@ -11,21 +11,24 @@ public abstract class StreamServer : SocketServer<Connection>
     private static readonly TimeSpan _linger = TimeSpan.FromSeconds(2);
 
     private readonly Func<CallHandler> _makeHandler;
+    private readonly string _handlerName;
     private readonly bool _isBlocking;
     private readonly long[] _endedBy = new long[Enum.GetValues<ConnectionEndReason>().Length];
     private Listener? _listener;
     private long _lastId;
 
     private protected StreamServer(ServerAddress address, HandlerSource<CallHandler> handlers, Concurrency concurrency, ServerOptions? options, string kind)
-        : base(address, concurrency, options, kind)
+        : base(address, Checked(concurrency, handlers), options, kind)
     {
         _makeHandler = handlers.Make;
+        _handlerName = handlers.Name;
         _isBlocking = handlers.IsBlocking;
-        if (_isBlocking && !AllowsBlocking)
-        {
-            throw new ArgumentException($"{handlers.Name} is a BlockingRequestHandler: it would block the event loop and every caller on it. Choose Concurrency.Threads, or derive it from RequestHandler.", nameof(concurrency));
-        }
     }
+
+    private static Concurrency Checked(Concurrency concurrency, HandlerSource<CallHandler> handlers) =>
+        handlers.IsBlocking && concurrency is { AllowsBlocking: false }
+            ? throw new ArgumentException($"{handlers.Name} is a BlockingRequestHandler: it would block the event loop and every caller on it. Choose Concurrency.Threads, or derive it from RequestHandler.", nameof(concurrency))
+            : concurrency;
 
     /// <summary>Raised once for each connection that was accepted, when it has ended; on the thread that served it.</summary>
     public event Action<Connection, ConnectionEnd>? ConnectionEnded;
@@ -62,7 +65,7 @@ public abstract class StreamServer : SocketServer<Connection>
             return null;
         }
         var transport = new SocketTransport(new DescriptorHandle(result.OrThrow("accept4", Name)), peer);
-        var connection = new Connection(++_lastId, transport, Options.Limits, Stopping);
+        var connection = new Connection(Interlocked.Increment(ref _lastId), transport, Options.Limits, Stopping);
         transport.Belong(connection);
         if (Logger.IsEnabled(LogLevel.Debug))
         {
@@ -142,6 +145,10 @@ public abstract class StreamServer : SocketServer<Connection>
     private protected override int DescriptorOf(Connection request) => ((SocketTransport)request.Transport).Handle.Number;
 
     private protected override string Describe(Connection request) => request.ToString();
+
+    private protected override string DescribeWork(object work) => work is LoopSocket { Owner: SocketTransport transport }
+        ? $"{_handlerName} of {transport}"
+        : BlockedWork.Describe(work) ?? _handlerName;
 
     private protected override void Attach(Connection request, EventLoop loop) => ((SocketTransport)request.Transport).Attach(loop);
 

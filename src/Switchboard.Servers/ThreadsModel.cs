@@ -1,3 +1,5 @@
+using Switchboard.Polling;
+
 namespace Switchboard.Servers;
 
 /// <summary>
@@ -12,13 +14,13 @@ internal sealed class ThreadsModel(ModelSettings settings, int limit, WhenFull w
     private int _made;
     private bool _closed;
 
+    internal override IReadOnlyList<EventLoop> Loops { get; } = OneLoop();
+
     internal override bool HasRoom => Volatile.Read(ref _busy) < limit;
 
     internal override WhenFull WhenFull => whenFull;
 
     internal override bool JoinsOnClose => joinOnClose;
-
-    internal override bool AllowsBlocking => true;
 
     internal override void Start(Call call)
     {

@@ -7,6 +7,16 @@ public sealed class ContractUnderSequential() : ContractTests(Concurrency.Sequen
 
 public sealed class ContractUnderThreads() : ContractTests(Concurrency.Threads());
 
+public sealed class ContractUnderEventLoop() : ContractTests(Concurrency.EventLoop())
+{
+    protected override bool WaitsInline => false;
+}
+
+public sealed class ContractUnderSeveralLoops() : ContractTests(Concurrency.EventLoop(3))
+{
+    protected override bool WaitsInline => false;
+}
+
 /// <summary>What a handler may rely on under every model. A model joins by one class above.</summary>
 public abstract partial class ContractTests(Concurrency model)
 {

@@ -8,6 +8,8 @@ internal static class OurServer
 {
     private const int BufferSize = 16 * 1024;
 
+    internal static Task<int> StartEventLoopAsync() => StartAsync(new TcpServer(Address, EchoAsync, Concurrency.EventLoop(), Options));
+
     internal static Task<int> StartThreadsAsync() => StartAsync(new TcpServer(Address, EchoAsync, Concurrency.Threads(), Options));
 
     internal static Task<int> StartThreadsBlockingAsync() => StartAsync(new TcpServer(Address, () => new BlockingEcho(), Concurrency.Threads(), Options));

@@ -1,0 +1,40 @@
+using Switchboard.Polling;
+
+namespace Switchboard.Servers;
+
+/// <summary>All calls on one loop, or spread over several, which all accept from the same listener.</summary>
+internal sealed class EventLoopModel(int loops) : CallModel
+{
+    private readonly EventLoopGroup _group = new(loops);
+
+    internal override IReadOnlyList<EventLoop> Loops => _group.Loops;
+
+    internal override bool RunsOnLoops => true;
+
+    internal override bool HasRoom => true;
+
+    internal override void Start(Call call)
+    {
+        int accepting = 0;
+        while (accepting < loops - 1 && !Loops[accepting].IsCurrent)
+        {
+            accepting++;
+        }
+        call.Place = _group.Place(accepting);
+        EventLoop loop = Loops[call.Place];
+        if (loop.IsCurrent)
+        {
+            _ = call.RunAsync(loop);
+        }
+        else
+        {
+            loop.Post(static state =>
+            {
+                (Call call, EventLoop loop) = ((Call, EventLoop))state!;
+                _ = call.RunAsync(loop);
+            }, (call, loop));
+        }
+    }
+
+    internal override void Ended(Call call) => _group.Leave(call.Place);
+}
