@@ -11,13 +11,14 @@ internal sealed record ModelSettings(string Name, Action OnRoom, Action<Exceptio
 /// <summary>One call, as a model sees it: something to run on a loop, whose end is told.</summary>
 internal abstract class Call
 {
-    private static readonly AsyncLocal<Call?> _current = new();
+    [ThreadStatic]
+    private static Call? _current;
 
-    /// <summary>The call that the calling code serves, on whatever thread; null if it serves none.</summary>
+    /// <summary>The call that the calling thread serves alone, or null.</summary>
     internal static Call? Current
     {
-        get => _current.Value;
-        set => _current.Value = value;
+        get => _current;
+        set => _current = value;
     }
 
     /// <summary>The place in its model; the model's own.</summary>
@@ -79,11 +80,13 @@ internal sealed class SequentialModel(ModelSettings settings) : CallModel
     internal override void Start(Call call)
     {
         _busy = true;
+        Call.Current = call;
         _ = call.RunAsync(Loops[0]);
     }
 
     internal override void Ended(Call call)
     {
+        Call.Current = null;
         _busy = false;
         settings.OnRoom();
     }

@@ -73,7 +73,9 @@ internal sealed class CallThread
         {
             Thread.CurrentThread.IsBackground = false;
         }
+        Call.Current = call;
         await call.RunAsync(_loop);
+        Call.Current = null;
         if (!_background)
         {
             // Only a call keeps the program alive, never a thread that waits for one.

@@ -109,7 +109,7 @@ public abstract partial class SocketServer<TRequest>
                             return null;
                         case AcceptPolicy.Gone:
                             Log.ListenerGone(_server.Logger, _server.Name, exception.Message);
-                            _ = _server.StopAsync(null);
+                            _server.StopItself();
                             return null;
                         default:
                             _server.Fail(exception);

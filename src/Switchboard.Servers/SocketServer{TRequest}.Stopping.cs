@@ -10,12 +10,13 @@ public abstract partial class SocketServer<TRequest>
 
     private readonly TaskCompletionSource _othersEnded = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private Exception? _failure;
+    private int _askedOnLoops;
 
     private void Fail(Exception exception)
     {
         Log.Failed(Logger, Name, exception);
         _failure ??= exception;
-        _ = StopAsync(null);
+        StopItself();
     }
 
     private void Forget(ServedCall call)
@@ -46,7 +47,7 @@ public abstract partial class SocketServer<TRequest>
             // A loop may be taking a caller in at this moment.
             return;
         }
-        if (_calls.All(static call => call.AwaitsStop))
+        if (_calls.Count(static call => !call.AwaitsStop) <= _askedOnLoops)
         {
             _othersEnded.TrySetResult();
         }
@@ -69,12 +70,21 @@ public abstract partial class SocketServer<TRequest>
     {
         TimeSpan time = grace ?? Options.Grace;
         // A call of the server's asks: the stop must not wait for it.
-        bool fromHandler = Call.Current is ServedCall own && own.Server == this;
-        lock (_calls)
+        var own = Call.Current as ServedCall;
+        bool fromHandler = own?.Server == this || (!Concurrency.AllowsBlocking && _model.Loops.Any(static loop => loop.IsCurrent));
+        if (fromHandler)
         {
-            if (fromHandler)
+            lock (_calls)
             {
-                ((ServedCall)Call.Current!).AwaitsStop = true;
+                if (own is not null)
+                {
+                    own.AwaitsStop = true;
+                }
+                else
+                {
+                    // Which of the loop's calls it is, nobody knows.
+                    _askedOnLoops++;
+                }
                 if (_isStopping)
                 {
                     CheckEnded();
@@ -82,7 +92,20 @@ public abstract partial class SocketServer<TRequest>
             }
         }
         BeginStop();
-        return DrainAsync(time, fromHandler);
+        if (!fromHandler)
+        {
+            return DrainAsync(time, _completion.Task);
+        }
+        // The call that asks may overstay too; it is ended after the others.
+        _ = DrainAsync(time == Timeout.InfiniteTimeSpan ? time : time + (2 * _unwind), _completion.Task);
+        return DrainAsync(time, _othersEnded.Task);
+    }
+
+    /// <summary>Stops as <see cref="StopAsync"/> does, asked by the server's own code.</summary>
+    private void StopItself()
+    {
+        BeginStop();
+        _ = DrainAsync(Options.Grace, _completion.Task);
     }
 
     private void BeginStop()
@@ -194,9 +217,8 @@ public abstract partial class SocketServer<TRequest>
     /// <summary>Closes the server's socket; a datagram server keeps it until its calls have ended.</summary>
     private protected virtual void CloseSocket(DescriptorHandle handle) => handle.Dispose();
 
-    private async Task DrainAsync(TimeSpan grace, bool fromHandler)
+    private async Task DrainAsync(TimeSpan grace, Task ended)
     {
-        Task ended = fromHandler ? _othersEnded.Task : _completion.Task;
         if (await EndsWithinAsync(ended, grace).ConfigureAwait(false))
         {
             await ended.ConfigureAwait(false);

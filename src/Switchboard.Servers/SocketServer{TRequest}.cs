@@ -229,7 +229,6 @@ public abstract partial class SocketServer<TRequest> : SocketServer
     private async Task ServeAsync(ServedCall call, EventLoop loop)
     {
         TRequest request = call.Request;
-        Call.Current = call;
         try
         {
             Attach(request, loop);
