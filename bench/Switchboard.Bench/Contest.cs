@@ -76,11 +76,20 @@ internal static class Contest
         for (int attempt = 1; attempt <= mostAttempts && !(best?.OthersShare < BearableShare); attempt++)
         {
             Sample sample = await generator.CallAsync(server, request with { Port = server.Port }, stop);
-            string others = sample.OthersShare < BearableShare ? "" : $" (other programs used {sample.OthersShare:P0} of a processor)";
-            Console.Error.WriteLine($"{what}: {server.Name} {sample.KiloRequestsPerSecond:F1} k/s, {sample.MicrosecondsPerRequest:F2} us of processor time per request{others}");
+            Tell(what, server.Name, sample);
             best = best is null || sample.OthersShare < best.OthersShare ? sample : best;
         }
         return best!;
+    }
+
+    private static void Tell(string what, string server, Sample sample)
+    {
+        Latency latency = sample.Latency;
+        string others = sample.OthersShare < BearableShare ? "" : $" (other programs used {sample.OthersShare:P0} of a processor)";
+        Console.Error.WriteLine(
+            $"{what}: {server} {sample.KiloRequestsPerSecond:F1} k/s, {sample.MicrosecondsPerRequest:F2} us of processor time per request, " +
+            $"latency {latency.Median:F0} us p50, {latency.Percentile99:F0} us p99, {latency.Percentile999:F0} us p99.9, " +
+            $"{sample.ResidentMegabytes:F1} MB, generator {sample.GeneratorShare:P0} busy{others}");
     }
 
     /// <summary>Ends all that was started, whatever happens, the last first.</summary>

@@ -28,10 +28,13 @@ internal sealed class GeneratorProcess : IDisposable
         await HearAsync(server, stop);
         ManagedUse? useBefore = await server.AskAsync(stop);
         TimeSpan othersBefore = OthersTime(server);
+        TimeSpan ownBefore = ProcessCalls.ProcessorTime(_process.Id);
         TimeSpan timeBefore = server.ProcessorTime;
         _process.Say("");
         LoadResult result = await HearAsync(server, stop);
         TimeSpan timeAfter = server.ProcessorTime;
+        TimeSpan ownAfter = ProcessCalls.ProcessorTime(_process.Id);
+        long resident = server.ResidentBytes;
         TimeSpan othersAfter = OthersTime(server);
         ManagedUse? useAfter = await server.AskAsync(stop);
         _process.Say("");
@@ -39,9 +42,15 @@ internal sealed class GeneratorProcess : IDisposable
         {
             throw new BenchException($"{server.Name} answered no request in {request.Seconds} s; give it longer with --seconds.");
         }
-        return new Sample(result.Requests, result.Seconds, timeAfter - timeBefore,
+        return new Sample(
+            result.Requests,
+            result.Seconds,
+            timeAfter - timeBefore,
+            result.Latency!,
+            resident,
             useAfter?.AllocatedBytes - useBefore?.AllocatedBytes,
             useAfter?.CompiledMethods - useBefore?.CompiledMethods,
+            ownAfter - ownBefore,
             (othersAfter - othersBefore).TotalSeconds / result.Seconds);
     }
 

@@ -7,6 +7,9 @@ namespace Switchboard.Bench;
 /// <summary>A server under test, seen from the run: a process of its own, kept on one processor.</summary>
 internal sealed class ServerProcess : IDisposable
 {
+    private const string Resident = "VmRSS:";
+    private const string Unit = " kB";
+
     private readonly ChildProcess _process;
     private readonly bool _managed;
 
@@ -37,6 +40,16 @@ internal sealed class ServerProcess : IDisposable
 
     /// <summary>The processor time that it has used so far, in all its threads.</summary>
     internal TimeSpan ProcessorTime => ProcessCalls.ProcessorTime(_process.Id);
+
+    /// <summary>How much memory it has in use, as VmRSS of <c>proc(5)</c> counts it.</summary>
+    internal long ResidentBytes
+    {
+        get
+        {
+            string line = File.ReadLines($"/proc/{_process.Id}/status").First(line => line.StartsWith(Resident, StringComparison.Ordinal));
+            return long.Parse(line.AsSpan(Resident.Length, line.Length - Resident.Length - Unit.Length), NumberStyles.AllowLeadingWhite, CultureInfo.InvariantCulture) * 1024;
+        }
+    }
 
     /// <summary>What it tells of itself; null if it is no .NET program.</summary>
     internal async Task<ManagedUse?> AskAsync(CancellationToken stop)

@@ -9,31 +9,30 @@ public sealed partial class BenchTests
     private const int Limit = 120_000;
 
     [Theory(Timeout = Limit)]
-    [InlineData("echo")]
-    [InlineData("connect")]
-    public async Task A_suite_writes_ratio_lines_and_nothing_else(string suite)
+    [InlineData("echo", "", "echo-cpu us", "echo-rate k/s", "echo-p99 us", "echo-memory MB")]
+    [InlineData("connect", "", "connect-cpu us", "connect-rate k/s", "connect-p99 us")]
+    [InlineData("echo", "--connections 300 --size 16384", "echo-300-connections-16384-bytes-cpu us", "echo-300-connections-16384-bytes-rate k/s",
+        "echo-300-connections-16384-bytes-p99 us", "echo-300-connections-16384-bytes-memory MB")]
+    public async Task A_suite_writes_ratio_lines_and_nothing_else(string suite, string options, params string[] expected)
     {
-        using BenchProgram bench = new(suite, "--rounds", "1", "--seconds", "0.2", "--peers", "dotnet-blocking-threads");
+        using BenchProgram bench = new(
+            [suite, "--rounds", "1", "--seconds", "0.1", "--ours", "ours-eventloop", "--peers", "dotnet-async-sockets", .. options.Split(' ', StringSplitOptions.RemoveEmptyEntries)]);
         (string[] results, string progress, int exitCode) = await bench.EndAsync();
         Assert.True(exitCode == 0, progress);
-        Assert.Equal(
-            [
-                $"{suite}-cpu-threads-vs-dotnet-blocking-threads us",
-                $"{suite}-rate-threads-vs-dotnet-blocking-threads k/s",
-                $"{suite}-cpu-threads-blocking-vs-dotnet-blocking-threads us",
-                $"{suite}-rate-threads-blocking-vs-dotnet-blocking-threads k/s",
-            ],
-            results.Select(line =>
-            {
-                Match match = RatioLine().Match(line);
-                Assert.True(match.Success, $"'{line}' is not in the form of a result.");
-                double ours = Number(match, "ours");
-                double peers = Number(match, "peers");
-                Assert.True(ours > 0 && peers > 0, $"'{line}' counts nothing.");
-                // The figures are rounded to two decimals, or to one from 100 on.
-                Assert.InRange(Number(match, "value"), (ours - 0.05) / (peers + 0.05) - 0.001, (ours + 0.05) / (peers - 0.05) + 0.001);
-                return $"{match.Groups["name"].Value} {match.Groups["unit"].Value}";
-            }));
+        Assert.Equal(expected, results.Select(line => NameAndUnit(line, "eventloop", "dotnet-async-sockets")));
+    }
+
+    [Fact(Timeout = Limit)]
+    public async Task Progress_tells_latencies_in_order()
+    {
+        using BenchProgram bench = new("echo", "--rounds", "1", "--seconds", "0.1", "--ours", "ours-eventloop", "--peers", "dotnet-async-sockets");
+        (_, string progress, int exitCode) = await bench.EndAsync();
+        Assert.True(exitCode == 0, progress);
+        Match match = Latencies().Match(progress);
+        Assert.True(match.Success, progress);
+        double median = Number(match, "median");
+        Assert.InRange(median, 1, Number(match, "p99"));
+        Assert.InRange(Number(match, "p99"), median, Number(match, "p999"));
     }
 
     [Fact(Timeout = Limit)]
@@ -76,7 +75,7 @@ public sealed partial class BenchTests
     [InlineData("generate")]
     public async Task A_killed_process_is_an_error_and_the_others_end(string victim)
     {
-        using BenchProgram bench = new("echo", "--rounds", "1000", "--peers", "dotnet-blocking-threads");
+        using BenchProgram bench = new("echo", "--rounds", "1000", "--ours", "ours-eventloop,ours-threads", "--peers", "dotnet-blocking-threads");
         IReadOnlyDictionary<int, string> children = await ChildrenAsync(bench);
         using (Process doomed = Process.GetProcessById(children.Single(child => child.Value.EndsWith(victim, StringComparison.Ordinal)).Key))
         {
@@ -92,7 +91,7 @@ public sealed partial class BenchTests
     [Fact(Timeout = Limit)]
     public async Task An_interrupt_ends_it_and_all_that_it_started()
     {
-        using BenchProgram bench = new("connect", "--rounds", "1000", "--peers", "dotnet-blocking-threads");
+        using BenchProgram bench = new("connect", "--rounds", "1000", "--ours", "ours-eventloop,ours-threads", "--peers", "dotnet-blocking-threads");
         IReadOnlyDictionary<int, string> children = await ChildrenAsync(bench);
         using Process kill = Process.Start("kill", ["-INT", $"{bench.Id}"]);
         (string[] results, _, int exitCode) = await bench.EndAsync();
@@ -115,8 +114,28 @@ public sealed partial class BenchTests
     private static void AssertEnded(IReadOnlyDictionary<int, string> children) =>
         Assert.DoesNotContain(children, child => BenchProgram.CommandLineOf(child.Key) == child.Value);
 
+    /// <summary>The name of a result without who took part, and its unit; the form and the figures are checked.</summary>
+    private static string NameAndUnit(string line, string ours, string peer)
+    {
+        Match match = RatioLine().Match(line);
+        Assert.True(match.Success, $"'{line}' is not in the form of a result.");
+        Assert.Equal(peer, match.Groups["peer"].Value);
+        string name = match.Groups["name"].Value;
+        string competitors = $"-{ours}-vs-{peer}";
+        Assert.EndsWith(competitors, name, StringComparison.Ordinal);
+        double figure = Number(match, "ours");
+        double peers = Number(match, "peers");
+        Assert.True(figure > 0 && peers > 0, $"'{line}' counts nothing.");
+        // The figures are rounded to two decimals, or to one from 100 on.
+        Assert.InRange(Number(match, "value"), (figure - 0.05) / (peers + 0.05) - 0.001, (figure + 0.05) / (peers - 0.05) + 0.001);
+        return $"{name[..^competitors.Length]} {match.Groups["unit"].Value}";
+    }
+
     private static double Number(Match match, string group) => double.Parse(match.Groups[group].Value, CultureInfo.InvariantCulture);
 
-    [GeneratedRegex(@"^ratio (?<name>[a-z0-9]+(-[a-z0-9]+)*) (?<value>[0-9]+\.[0-9]{2,3}) \(ours (?<ours>[0-9]+\.[0-9]+) (?<unit>\S+), dotnet-blocking-threads (?<peers>[0-9]+\.[0-9]+) \k<unit>\)$")]
+    [GeneratedRegex(@"^ratio (?<name>[a-z0-9]+(-[a-z0-9]+)*) (?<value>[0-9]+\.[0-9]{2,3}) \(ours (?<ours>[0-9]+\.[0-9]+) (?<unit>\S+), (?<peer>[a-z0-9-]+) (?<peers>[0-9]+\.[0-9]+) \k<unit>\)$")]
     private static partial Regex RatioLine();
+
+    [GeneratedRegex(@"(?m)^round 1 of 1: ours-eventloop .*latency (?<median>[0-9]+) us p50, (?<p99>[0-9]+) us p99, (?<p999>[0-9]+) us p99\.9, ")]
+    private static partial Regex Latencies();
 }

@@ -13,29 +13,41 @@ namespace Switchboard.Bench.Load;
 /// <param name="reconnect">True for a new connection for each request.</param>
 internal sealed class ClosedLoop(IPEndPoint server, int callers, int size, bool reconnect) : IDisposable
 {
+    // Fewer than the shortest backlog of the servers (Kestrel's, 512): a caller beyond it would try again after a second.
+    private const int OpenedAtOnce = 256;
+
+    // Edges, so that the kernel does not look at a connection again after its answer was read.
+    private const EpollEvents Watched = EpollEvents.Readable | EpollEvents.EdgeTriggered;
+
     private static readonly TimeSpan _longestSilence = TimeSpan.FromSeconds(10);
 
     private readonly NativeAddress _address = NativeAddress.From(server);
+    private readonly string _subject = $"a connection to {server}";
     private readonly DescriptorHandle _epoll = MultiplexCalls.CreateEpoll();
     private readonly EpollEventBuffer _ready = new(256);
-    private readonly DescriptorHandle?[] _connections = new DescriptorHandle?[callers];
-    private readonly int[] _sent = new int[callers];
-    private readonly int[] _received = new int[callers];
-    private readonly byte[] _buffer = GC.AllocateUninitializedArray<byte>(Math.Max(size, 4096), pinned: true);
+    private readonly Caller[] _callers = new Caller[callers];
+    private readonly byte[] _buffer = GC.AllocateUninitializedArray<byte>(Math.Max(size, 4096) + 1, pinned: true);
     private readonly Payload _payload = new(size);
     private int _waiting;
 
+    /// <summary>How long each request of the last run took, from before it was sent (with a new connection for each: from
+    /// before it connected) until its answer was read. It counts the time that an answer waits for this process too.</summary>
+    internal LatencyHistogram Latencies { get; } = new();
+
     /// <summary>Makes the connections that are kept, before the time that is measured, and sends a request on each: only
     /// its answer shows that the server has accepted the connection and made what it needs for it.</summary>
+    /// <exception cref="LoadException">An answer was wrong or did not come.</exception>
+    /// <exception cref="SystemCallException">A connection could not be made, or broke.</exception>
     internal void Open()
     {
-        for (int caller = 0; !reconnect && caller < callers; caller++)
+        for (int first = 0; !reconnect && first < callers; first += OpenedAtOnce)
         {
-            Connect(caller);
-        }
-        if (!reconnect)
-        {
-            Run(TimeSpan.Zero);
+            for (int caller = first; caller < Math.Min(first + OpenedAtOnce, callers); caller++)
+            {
+                Connect(caller);
+                Begin(caller, 0);
+            }
+            HearUntil(0);
         }
     }
 
@@ -45,12 +57,19 @@ internal sealed class ClosedLoop(IPEndPoint server, int callers, int size, bool 
     /// <exception cref="SystemCallException">The connection broke.</exception>
     internal long Run(TimeSpan time)
     {
+        Latencies.Clear();
         long end = Stopwatch.GetTimestamp() + (long)(time.TotalSeconds * Stopwatch.Frequency);
-        long answered = 0;
         for (int caller = 0; caller < callers; caller++)
         {
-            Begin(caller);
+            Begin(caller, Stopwatch.GetTimestamp());
         }
+        return HearUntil(end);
+    }
+
+    // Hears answers until none is awaited, and answers each with the next request until the time has come.
+    private long HearUntil(long end)
+    {
+        long answered = 0;
         while (_waiting > 0)
         {
             int count = MultiplexCalls.EpollWait(_epoll.Number, _ready, _longestSilence);
@@ -58,22 +77,23 @@ internal sealed class ClosedLoop(IPEndPoint server, int callers, int size, bool 
             {
                 throw new LoadException($"The server answered nothing for {_longestSilence.TotalSeconds} s; {_waiting} of {callers} callers wait.");
             }
-            bool over = Stopwatch.GetTimestamp() >= end;
             for (int k = 0; k < count; k++)
             {
-                (EpollEvents events, ulong data) = _ready[k];
-                int caller = (int)data;
-                if ((events & EpollEvents.Writable) != 0)
+                int number = (int)_ready[k].Data;
+                ref Caller caller = ref _callers[number];
+                if (caller.Sent < size)
                 {
-                    Send(caller, watched: true);
+                    Send(number);
                 }
-                if ((events & ~EpollEvents.Writable) != 0 && Receive(caller))
+                if (Receive(ref caller))
                 {
+                    long now = Stopwatch.GetTimestamp();
+                    Latencies.Record(now - caller.Began);
                     answered++;
-                    End(caller);
-                    if (!over)
+                    End(ref caller);
+                    if (now < end)
                     {
-                        Begin(caller);
+                        Begin(number, now);
                     }
                 }
             }
@@ -81,82 +101,98 @@ internal sealed class ClosedLoop(IPEndPoint server, int callers, int size, bool 
         return answered;
     }
 
-    private void Connect(int caller)
+    private void Connect(int number)
     {
+        ref Caller caller = ref _callers[number];
         DescriptorHandle connection = SocketCalls.Create(AddressFamily.InterNetwork, SocketType.Stream, nonBlocking: true);
-        _connections[caller] = connection;
-        CallResult result = SocketCalls.Connect(connection.Number, _address);
+        caller.Connection = connection;
+        caller.Descriptor = connection.Number;
+        CallResult result = SocketCalls.Connect(caller.Descriptor, _address);
         if (result.Errno != Errno.InProgress)
         {
-            result.OrThrow("connect", server.ToString());
+            result.OrThrow("connect", _subject);
         }
-        SocketCalls.SetOption(connection.Number, SocketCallOption.NoDelay, 1).OrThrow("setsockopt");
-        MultiplexCalls.EpollAdd(_epoll.Number, connection.Number, EpollEvents.Readable, (ulong)caller).OrThrow("epoll_ctl");
+        SocketCalls.SetOption(caller.Descriptor, SocketCallOption.NoDelay, 1).OrThrow("setsockopt");
+        MultiplexCalls.EpollAdd(_epoll.Number, caller.Descriptor, Watched, (ulong)number).OrThrow("epoll_ctl");
     }
 
-    private void Begin(int caller)
+    private void Begin(int number, long now)
     {
         if (reconnect)
         {
-            Connect(caller);
+            Connect(number);
         }
+        ref Caller caller = ref _callers[number];
+        caller.Began = now;
+        caller.Sent = 0;
+        caller.Received = 0;
         _waiting++;
-        _sent[caller] = 0;
-        _received[caller] = 0;
-        Send(caller, watched: false);
+        Send(number);
     }
 
-    private void End(int caller)
+    private void End(ref Caller caller)
     {
         _waiting--;
         if (reconnect)
         {
-            _connections[caller]!.Dispose();
-            _connections[caller] = null;
+            caller.Connection!.Dispose();
+            caller = default;
         }
     }
 
-    // Over loopback a connection is made when connect returns, though a non-blocking one says that it is in progress:
-    // the payload goes out at once, and only one that did not go whole needs the socket to be watched for room.
-    private void Send(int caller, bool watched)
+    // Over loopback a connection is made when connect returns, though a non-blocking one says that it is in progress: the
+    // payload goes out at once, and only one that did not go whole needs the socket to be watched for room.
+    private void Send(int number)
     {
-        int descriptor = _connections[caller]!.Number;
-        CallResult result = SocketCalls.Send(descriptor, _payload.From(_sent[caller]));
+        ref Caller caller = ref _callers[number];
+        CallResult result = SocketCalls.Send(caller.Descriptor, _payload.From(caller.Sent));
         if (!result.WouldBlock)
         {
-            _sent[caller] += result.OrThrow("send", $"a connection to {server}");
+            caller.Sent += result.OrThrow("send", _subject);
         }
-        bool whole = _sent[caller] == _payload.Size;
-        if (!whole || watched)
+        if (caller.Sent < size && !caller.IsWatchedForRoom)
         {
-            EpollEvents interest = whole ? EpollEvents.Readable : EpollEvents.Readable | EpollEvents.Writable;
-            MultiplexCalls.EpollModify(_epoll.Number, descriptor, interest, (ulong)caller).OrThrow("epoll_ctl");
+            caller.IsWatchedForRoom = true;
+            MultiplexCalls.EpollModify(_epoll.Number, caller.Descriptor, Watched | EpollEvents.Writable, (ulong)number).OrThrow("epoll_ctl");
         }
     }
 
-    private bool Receive(int caller)
+    // An edge comes once, so all that is there must be taken; what leaves room in the buffer was all. The buffer is larger
+    // than an answer, so a whole one never needs a second look.
+    private bool Receive(ref Caller caller)
     {
-        CallResult result = SocketCalls.Receive(_connections[caller]!.Number, _buffer);
+        CallResult result = SocketCalls.Receive(caller.Descriptor, _buffer);
         if (result.WouldBlock)
         {
             return false;
         }
-        int count = result.OrThrow("recv", $"a connection to {server}");
+        int count = result.OrThrow("recv", _subject);
         if (count == 0)
         {
-            throw new LoadException($"The server closed a connection after {_received[caller]} of the {_payload.Size} bytes of an echo.");
+            throw new LoadException($"The server closed a connection after {caller.Received} of the {size} bytes of an echo.");
         }
-        _payload.Check(_buffer.AsSpan(0, count), _received[caller]);
-        _received[caller] += count;
-        return _received[caller] == _payload.Size;
+        _payload.Check(_buffer.AsSpan(0, count), caller.Received);
+        caller.Received += count;
+        return caller.Received == size;
     }
 
     public void Dispose()
     {
-        foreach (DescriptorHandle? connection in _connections)
+        foreach (Caller caller in _callers)
         {
-            connection?.Dispose();
+            caller.Connection?.Dispose();
         }
         _epoll.Dispose();
+    }
+
+    /// <summary>One caller, and how far its request is.</summary>
+    private struct Caller
+    {
+        internal DescriptorHandle? Connection;
+        internal int Descriptor;
+        internal int Sent;
+        internal int Received;
+        internal bool IsWatchedForRoom;
+        internal long Began;
     }
 }

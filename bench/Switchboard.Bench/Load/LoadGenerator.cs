@@ -31,13 +31,13 @@ internal static class LoadGenerator
             }
             started = Stopwatch.GetTimestamp();
             long answered = loop.Run(TimeSpan.FromSeconds(request.Seconds));
-            Say(new LoadResult(answered, 0, Stopwatch.GetElapsedTime(started).TotalSeconds));
+            Say(new LoadResult(answered, 0, Stopwatch.GetElapsedTime(started).TotalSeconds, Latency.Of(loop.Latencies)));
             // What the server does about the connections' end is not to be measured: they end once told.
             Console.ReadLine();
         }
         catch (Exception exception) when (exception is LoadException or IOException)
         {
-            Say(new LoadResult(0, 1, Stopwatch.GetElapsedTime(started).TotalSeconds, exception.Message));
+            Say(new LoadResult(0, 1, Stopwatch.GetElapsedTime(started).TotalSeconds, Error: exception.Message));
         }
     }
 

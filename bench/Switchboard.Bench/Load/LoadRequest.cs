@@ -13,5 +13,16 @@ internal sealed record LoadRequest(int Port, int Callers, int Size, bool Reconne
 /// <param name="Requests">How many were answered.</param>
 /// <param name="Errors">How many failed; the generator stops at the first.</param>
 /// <param name="Seconds">How long it took, to the last answer.</param>
+/// <param name="Latency">How long requests took; null if none was made.</param>
 /// <param name="Error">What went wrong, as a sentence; null for nothing.</param>
-internal sealed record LoadResult(long Requests, int Errors, double Seconds, string? Error = null);
+internal sealed record LoadResult(long Requests, int Errors, double Seconds, Latency? Latency = null, string? Error = null);
+
+/// <summary>How long requests took, each from before it was sent until its answer was read, in microseconds.</summary>
+/// <param name="Median">Half of them took no longer.</param>
+/// <param name="Percentile99">99 of 100 took no longer.</param>
+/// <param name="Percentile999">999 of 1,000 took no longer.</param>
+internal sealed record Latency(double Median, double Percentile99, double Percentile999)
+{
+    internal static Latency Of(LatencyHistogram histogram) =>
+        new(histogram.Microseconds(0.5), histogram.Microseconds(0.99), histogram.Microseconds(0.999));
+}

@@ -20,6 +20,11 @@ internal static class ServerComparison
             {
                 Report.Ratio($"{load}-cpu-{model}-vs-{peer.Name}", Time(samples[our.Name]), peer.Name, Time(samples[peer.Name]), "us");
                 Report.Ratio($"{load}-rate-{model}-vs-{peer.Name}", Rate(samples[our.Name]), peer.Name, Rate(samples[peer.Name]), "k/s");
+                Report.Ratio($"{load}-p99-{model}-vs-{peer.Name}", Slowest(samples[our.Name]), peer.Name, Slowest(samples[peer.Name]), "us");
+                if (!request.Reconnect)
+                {
+                    Report.Ratio($"{load}-memory-{model}-vs-{peer.Name}", Memory(samples[our.Name]), peer.Name, Memory(samples[peer.Name]), "MB");
+                }
             }
         }
     }
@@ -43,4 +48,8 @@ internal static class ServerComparison
     private static double Time(List<Sample> samples) => Report.Median(samples.Select(sample => sample.MicrosecondsPerRequest));
 
     private static double Rate(List<Sample> samples) => Report.Median(samples.Select(sample => sample.KiloRequestsPerSecond));
+
+    private static double Slowest(List<Sample> samples) => Report.Median(samples.Select(sample => sample.Latency.Percentile99));
+
+    private static double Memory(List<Sample> samples) => Report.Median(samples.Select(sample => sample.ResidentMegabytes));
 }
