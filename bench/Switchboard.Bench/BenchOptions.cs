@@ -11,7 +11,7 @@ internal sealed record BenchOptions
         Options:
           --rounds N        measured rounds; results are medians over them (5)
           --seconds S       how long a round calls one server (1)
-          --connections N   callers at once (64 for echo, 16 for connect)
+          --connections N   callers at once (64 for echo, 16 for connect, 5,000 for idle)
           --size BYTES      bytes in a request (64)
           --peers A,B       only these peers
           --ours A,B        only these of ours

@@ -24,10 +24,7 @@ internal static class Contest
     internal static async Task<IReadOnlyDictionary<string, List<Sample>>> RunAsync(
         IReadOnlyList<Server> servers, BenchOptions options, LoadRequest request, CancellationToken stop)
     {
-        Cores cores = Cores.Find();
-        Console.Error.WriteLine(cores.Server is null
-            ? "There is one processor: servers and load generator share it."
-            : $"Servers run on processor {cores.Server}, the load generator on processor {cores.Generator}.");
+        Cores cores = Cores.FindAndTell();
         Dictionary<string, List<Sample>> samples = servers.ToDictionary(server => server.Name, _ => new List<Sample>());
         using Running running = new();
         GeneratorProcess generator = running.Keep(GeneratorProcess.Start(cores));
@@ -36,7 +33,7 @@ internal static class Contest
         {
             started.Add(running.Keep(await ServerProcess.StartAsync(server, cores, stop)));
         }
-        await WarmUpAsync(generator, started, request, stop);
+        await WarmUpAsync(generator, started, [request with { Callers = 1 }, request], stop);
         for (int round = 0; round < options.Rounds; round++)
         {
             foreach (ServerProcess server in round % 2 == 0 ? started : Enumerable.Reverse(started))
@@ -52,16 +49,26 @@ internal static class Contest
         return samples;
     }
 
-    private static async Task WarmUpAsync(GeneratorProcess generator, List<ServerProcess> servers, LoadRequest request, CancellationToken stop)
+    /// <summary>Calls servers until they are as fast as they will be.</summary>
+    /// <param name="generator">What calls them.</param>
+    /// <param name="servers">Whom to call.</param>
+    /// <param name="requests">What to send, one after the other, the lightest first.</param>
+    /// <param name="stop">Ends the run.</param>
+    internal static async Task WarmUpAsync(
+        GeneratorProcess generator, IReadOnlyList<ServerProcess> servers, IReadOnlyList<LoadRequest> requests, CancellationToken stop)
     {
         List<ServerProcess> cold = [.. servers];
         for (int time = 1; time <= MostWarmUps && cold.Count > 0; time++)
         {
             foreach (ServerProcess server in cold.ToArray())
             {
-                Sample light = await CallAsync("light warm-up", generator, server, request with { Callers = 1 }, 1, stop);
-                Sample full = await CallAsync("warm-up", generator, server, request, 1, stop);
-                if (time > 1 && !(light.CompiledMethods + full.CompiledMethods > FewMethods))
+                int? compiled = 0;
+                foreach (LoadRequest request in requests)
+                {
+                    Sample sample = await CallAsync(request.Callers == 1 ? "light warm-up" : "warm-up", generator, server, request, 1, stop);
+                    compiled += sample.CompiledMethods;
+                }
+                if (time > 1 && !(compiled > FewMethods))
                 {
                     cold.Remove(server);
                 }

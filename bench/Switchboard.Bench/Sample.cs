@@ -36,8 +36,9 @@ internal sealed record Sample(
 
 /// <summary>What a .NET server tells of itself.</summary>
 /// <param name="AllocatedBytes">On its managed heap, since it started.</param>
+/// <param name="HeapBytes">In objects on its managed heap now.</param>
 /// <param name="CompiledMethods">Since it started; one counts each time that it is compiled.</param>
-internal sealed record ManagedUse(long AllocatedBytes, int CompiledMethods)
+internal sealed record ManagedUse(long AllocatedBytes, long HeapBytes, int CompiledMethods)
 {
-    internal static ManagedUse OfThisProcess() => new(GC.GetTotalAllocatedBytes(precise: true), (int)System.Runtime.JitInfo.GetCompiledMethodCount());
+    internal static ManagedUse OfThisProcess() => new(GC.GetTotalAllocatedBytes(precise: true), GC.GetTotalMemory(forceFullCollection: false), (int)System.Runtime.JitInfo.GetCompiledMethodCount());
 }

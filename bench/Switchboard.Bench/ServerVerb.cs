@@ -11,11 +11,18 @@ internal static class ServerVerb
     /// <summary>The line that asks for a <see cref="ManagedUse"/>; the answer is a line of JSON.</summary>
     internal const string UseQuestion = "use";
 
+    /// <summary>The line that asks for the same after a full collection.</summary>
+    internal const string CollectQuestion = "collect";
+
     internal const int Backlog = 1024;
+
+    /// <summary>What servers that have a limit on callers set it to.</summary>
+    internal const int MostCallers = 1_000_000;
 
     private static readonly Dictionary<string, Func<Task<int>>> _starts = new()
     {
         ["ours-eventloop"] = OurServer.StartEventLoopAsync,
+        ["ours-eventloop-messages"] = OurServer.StartEventLoopMessagesAsync,
         ["ours-threads"] = OurServer.StartThreadsAsync,
         ["ours-threads-blocking"] = OurServer.StartThreadsBlockingAsync,
         ["kestrel"] = KestrelServer.StartAsync,
@@ -30,7 +37,11 @@ internal static class ServerVerb
         Console.WriteLine(await _starts[name]());
         while (Console.ReadLine() is { } line)
         {
-            if (line == UseQuestion)
+            if (line == CollectQuestion)
+            {
+                Collect();
+            }
+            if (line is UseQuestion or CollectQuestion)
             {
                 Console.WriteLine(JsonSerializer.Serialize(ManagedUse.OfThisProcess()));
             }
@@ -38,6 +49,22 @@ internal static class ServerVerb
         // Callers that are still there would keep their threads, and with them the process.
         Environment.Exit(0);
         return 0;
+    }
+
+    // Again as long as finalizers let go of more. Aggressive collections give the memory back to the system.
+    private static void Collect()
+    {
+        const int MostTimes = 10;
+        const long Little = 64 * 1024;
+        long before = long.MaxValue;
+        long after = GC.GetTotalMemory(forceFullCollection: false);
+        for (int time = 0; time < MostTimes && (time < 2 || before - after > Little); time++)
+        {
+            before = after;
+            GC.Collect(GC.MaxGeneration, GCCollectionMode.Aggressive, blocking: true, compacting: true);
+            GC.WaitForPendingFinalizers();
+            after = GC.GetTotalMemory(forceFullCollection: false);
+        }
     }
 
     internal static Socket Listen()

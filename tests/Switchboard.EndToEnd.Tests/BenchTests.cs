@@ -11,6 +11,7 @@ public sealed partial class BenchTests
     [Theory(Timeout = Limit)]
     [InlineData("echo", "", "echo-cpu us", "echo-rate k/s", "echo-p99 us", "echo-memory MB")]
     [InlineData("connect", "", "connect-cpu us", "connect-rate k/s", "connect-p99 us")]
+    [InlineData("idle", "--connections 200", "idle-200-connections-memory B")]
     [InlineData("echo", "--connections 300 --size 16384", "echo-300-connections-16384-bytes-cpu us", "echo-300-connections-16384-bytes-rate k/s",
         "echo-300-connections-16384-bytes-p99 us", "echo-300-connections-16384-bytes-memory MB")]
     public async Task A_suite_writes_ratio_lines_and_nothing_else(string suite, string options, params string[] expected)
@@ -58,7 +59,7 @@ public sealed partial class BenchTests
     }
 
     [Theory(Timeout = Limit)]
-    [InlineData("There is no suite 'ech'; there are echo, connect, allocations.", "ech")]
+    [InlineData("There is no suite 'ech'; there are echo, connect, idle, allocations.", "ech")]
     [InlineData("--rounds takes a whole number of 1 or more, not '0'.", "echo", "--rounds", "0")]
     [InlineData("There is no option --round.", "echo", "--round", "1")]
     public async Task A_wrong_argument_is_told_in_a_sentence(string sentence, params string[] arguments)

@@ -10,9 +10,11 @@ internal static class OurServer
 
     internal static Task<int> StartEventLoopAsync() => StartAsync(new TcpServer(Address, EchoAsync, Concurrency.EventLoop(), Options));
 
-    internal static Task<int> StartThreadsAsync() => StartAsync(new TcpServer(Address, EchoAsync, Concurrency.Threads(), Options));
+    internal static Task<int> StartEventLoopMessagesAsync() => StartAsync(new TcpServer(Address, EchoMessagesAsync, Concurrency.EventLoop(), Options));
 
-    internal static Task<int> StartThreadsBlockingAsync() => StartAsync(new TcpServer(Address, () => new BlockingEcho(), Concurrency.Threads(), Options));
+    internal static Task<int> StartThreadsAsync() => StartAsync(new TcpServer(Address, EchoAsync, Concurrency.Threads(ServerVerb.MostCallers), Options));
+
+    internal static Task<int> StartThreadsBlockingAsync() => StartAsync(new TcpServer(Address, () => new BlockingEcho(), Concurrency.Threads(ServerVerb.MostCallers), Options));
 
     private static ServerAddress Address => "127.0.0.1:0";
 
@@ -31,6 +33,15 @@ internal static class OurServer
         while ((count = await connection.ReadAsync(buffer, stop)) > 0)
         {
             await connection.WriteAsync(buffer.AsMemory(0, count), stop);
+        }
+    }
+
+    // Holds no buffer while it waits.
+    private static async Task EchoMessagesAsync(Connection connection, CancellationToken stop)
+    {
+        await foreach (ReadOnlyMemory<byte> message in connection.ReadMessagesAsync(Framing.Packet, stop))
+        {
+            await connection.WriteAsync(message, stop);
         }
     }
 

@@ -8,9 +8,7 @@ internal static class ServerComparison
 {
     internal static async Task RunAsync(string suite, BenchOptions options, LoadRequest request, CancellationToken stop)
     {
-        IReadOnlyList<Server> all = ServerList.Find();
-        List<Server> ours = Choose(all.Where(IsOurs), options.Ours);
-        List<Server> peers = Choose(all.Where(server => !IsOurs(server)), options.Peers);
+        (List<Server> ours, List<Server> peers) = Competitors(options);
         IReadOnlyDictionary<string, List<Sample>> samples = await Contest.RunAsync([.. ours, .. peers], options, request, stop);
         string load = suite + Suffix("connections", options.Connections) + Suffix("bytes", options.Size == BenchOptions.DefaultSize ? null : options.Size);
         foreach (Server our in ours)
@@ -29,6 +27,13 @@ internal static class ServerComparison
         }
     }
 
+    /// <summary>Those that the options ask for, of all that this machine can run.</summary>
+    internal static (List<Server> Ours, List<Server> Peers) Competitors(BenchOptions options)
+    {
+        IReadOnlyList<Server> all = ServerList.Find();
+        return (Choose(all.Where(IsOurs), options.Ours), Choose(all.Where(server => !IsOurs(server)), options.Peers));
+    }
+
     internal static bool IsOurs(Server server) => server.Name.StartsWith(ServerList.OursPrefix, StringComparison.Ordinal);
 
     internal static string ModelOf(string ours) => ours[ServerList.OursPrefix.Length..];
@@ -43,7 +48,7 @@ internal static class ServerComparison
     }
 
     // A result under another load than the usual one says so in its name.
-    private static string Suffix(string what, int? count) => count is null ? "" : $"-{count}-{what}";
+    internal static string Suffix(string what, int? count) => count is null ? "" : $"-{count}-{what}";
 
     private static double Time(List<Sample> samples) => Report.Median(samples.Select(sample => sample.MicrosecondsPerRequest));
 
