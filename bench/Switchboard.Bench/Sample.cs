@@ -36,9 +36,16 @@ internal sealed record Sample(
 
 /// <summary>What a .NET server tells of itself.</summary>
 /// <param name="AllocatedBytes">On its managed heap, since it started.</param>
-/// <param name="HeapBytes">In objects on its managed heap now.</param>
+/// <param name="HeapBytes">In objects on its managed heap that the last full collection left; 0 before one.</param>
 /// <param name="CompiledMethods">Since it started; one counts each time that it is compiled.</param>
 internal sealed record ManagedUse(long AllocatedBytes, long HeapBytes, int CompiledMethods)
 {
-    internal static ManagedUse OfThisProcess() => new(GC.GetTotalAllocatedBytes(precise: true), GC.GetTotalMemory(forceFullCollection: false), (int)System.Runtime.JitInfo.GetCompiledMethodCount());
+    internal static ManagedUse OfThisProcess() => new(GC.GetTotalAllocatedBytes(precise: true), HeapBytesOfThisProcess(), (int)System.Runtime.JitInfo.GetCompiledMethodCount());
+
+    // GC.GetTotalMemory counts wrongly where many threads have ended.
+    internal static long HeapBytesOfThisProcess()
+    {
+        GCMemoryInfo info = GC.GetGCMemoryInfo(GCKind.FullBlocking);
+        return info.HeapSizeBytes - info.FragmentedBytes;
+    }
 }

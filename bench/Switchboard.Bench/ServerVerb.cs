@@ -57,13 +57,13 @@ internal static class ServerVerb
         const int MostTimes = 10;
         const long Little = 64 * 1024;
         long before = long.MaxValue;
-        long after = GC.GetTotalMemory(forceFullCollection: false);
+        long after = ManagedUse.HeapBytesOfThisProcess();
         for (int time = 0; time < MostTimes && (time < 2 || before - after > Little); time++)
         {
             before = after;
             GC.Collect(GC.MaxGeneration, GCCollectionMode.Aggressive, blocking: true, compacting: true);
             GC.WaitForPendingFinalizers();
-            after = GC.GetTotalMemory(forceFullCollection: false);
+            after = ManagedUse.HeapBytesOfThisProcess();
         }
     }
 
