@@ -5,14 +5,14 @@ namespace Switchboard.Bench;
 /// <summary>What the command line asks for.</summary>
 internal sealed record BenchOptions
 {
-    internal const int DefaultSize = 64;
+    private const int UsualSize = 64;
 
     internal const string Help = """
         Options:
           --rounds N        measured rounds; results are medians over them (5)
           --seconds S       how long a round calls one server (1)
-          --connections N   callers at once (64 for echo, 16 for connect, 5,000 for idle)
-          --size BYTES      bytes in a request (64)
+          --connections N   callers at once (64 for echo, 16 for connect, 5,000 for idle, 50 for redis)
+          --size BYTES      bytes in a request (64), or in a value (3 for redis)
           --peers A,B       only these peers
           --ours A,B        only these of ours
         """;
@@ -25,7 +25,10 @@ internal sealed record BenchOptions
 
     internal int? Connections { get; private init; }
 
-    internal int Size { get; private init; } = DefaultSize;
+    internal int? Size { get; private init; }
+
+    /// <summary>Bytes in an echo.</summary>
+    internal int EchoSize => Size ?? UsualSize;
 
     internal IReadOnlyList<string>? Peers { get; private init; }
 

@@ -9,5 +9,5 @@ internal static class ConnectSuite
 
     internal static Task RunAsync(BenchOptions options, CancellationToken stop) => ServerComparison.RunAsync("connect", options, Request(options), stop);
 
-    internal static LoadRequest Request(BenchOptions options) => new(0, options.Connections ?? Connections, options.Size, Reconnect: true, options.Seconds);
+    internal static LoadRequest Request(BenchOptions options) => new(0, options.Connections ?? Connections, options.EchoSize, Reconnect: true, options.Seconds);
 }

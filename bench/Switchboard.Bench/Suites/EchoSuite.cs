@@ -9,5 +9,5 @@ internal static class EchoSuite
 
     internal static Task RunAsync(BenchOptions options, CancellationToken stop) => ServerComparison.RunAsync("echo", options, Request(options), stop);
 
-    internal static LoadRequest Request(BenchOptions options) => new(0, options.Connections ?? Connections, options.Size, Reconnect: false, options.Seconds);
+    internal static LoadRequest Request(BenchOptions options) => new(0, options.Connections ?? Connections, options.EchoSize, Reconnect: false, options.Seconds);
 }

@@ -25,7 +25,7 @@ internal static class IdleSuite
         {
             foreach (Server server in ours.Concat(peers))
             {
-                (double bytes, double? heapBytes) = await MeasureAsync(server, cores, generator, connections, options.Size, options.Seconds, stop);
+                (double bytes, double? heapBytes) = await MeasureAsync(server, cores, generator, connections, options.EchoSize, options.Seconds, stop);
                 string managed = heapBytes is null ? "" : $", {heapBytes:F0} of them on the managed heap";
                 Console.Error.WriteLine($"round {round} of {options.Rounds}: {server.Name} {bytes:F0} bytes for an idle connection{managed}");
                 figures.TryAdd(server.Name, []);

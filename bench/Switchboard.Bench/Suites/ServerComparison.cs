@@ -10,7 +10,7 @@ internal static class ServerComparison
     {
         (List<Server> ours, List<Server> peers) = Competitors(options);
         IReadOnlyDictionary<string, List<Sample>> samples = await Contest.RunAsync([.. ours, .. peers], options, request, stop);
-        string load = suite + Suffix("connections", options.Connections) + Suffix("bytes", options.Size == BenchOptions.DefaultSize ? null : options.Size);
+        string load = suite + Suffix("connections", options.Connections) + Suffix("bytes", options.Size);
         foreach (Server our in ours)
         {
             string model = ModelOf(our.Name);
@@ -41,10 +41,17 @@ internal static class ServerComparison
     internal static List<Server> Choose(IEnumerable<Server> from, IReadOnlyList<string>? names)
     {
         List<Server> all = [.. from];
+        return [.. Choose(all.Select(server => server.Name), names).Select(name => all.Find(server => server.Name == name)!)];
+    }
+
+    internal static List<string> Choose(IEnumerable<string> from, IReadOnlyList<string>? names)
+    {
+        List<string> all = [.. from];
         return names is null
             ? all
-            : [.. names.Distinct().Select(name => all.Find(server => server.Name == name)
-                ?? throw new BenchException($"There is no server '{name}' here; there are {string.Join(", ", all.Select(server => server.Name))}."))];
+            : [.. names.Distinct().Select(name => all.Contains(name)
+                ? name
+                : throw new BenchException($"There is no server '{name}' here; there are {string.Join(", ", all)}."))];
     }
 
     // A result under another load than the usual one says so in its name.
