@@ -35,7 +35,7 @@ public static class DescriptorReadiness
         return new ValueTask<Readiness>(ready[0].Ready);
     }
 
-    private sealed class Wait : IReadyHandler
+    private sealed class Wait : IReadyHandler, ILoopWaiter
     {
         private readonly EventLoop _loop;
         private readonly DescriptorHandle _copy;
@@ -50,6 +50,7 @@ public static class DescriptorReadiness
             _copy = copy;
             try
             {
+                loop.ThrowIfEnded();
                 _key = loop.Register(copy.Number, interest, this);
             }
             catch
@@ -76,6 +77,15 @@ public static class DescriptorReadiness
             {
                 Leave();
                 _source.TrySetCanceled(_cancellation);
+            }
+        }
+
+        void ILoopWaiter.OnLoopEnded()
+        {
+            if (_key.IsRegistered)
+            {
+                Leave();
+                _source.TrySetException(EventLoop.Ended());
             }
         }
 

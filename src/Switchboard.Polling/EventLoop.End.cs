@@ -18,11 +18,34 @@ public sealed partial class EventLoop
             }
             _hasEnded = true;
             _draining = true;
+        }
+        EndWaiters();
+        lock (_gate)
+        {
             left = _posted.Count;
         }
         while (left-- > 0 && RunNext())
         {
         }
+        lock (_gate)
+        {
+            _draining = false;
+            if (_posted.Count > 0)
+            {
+                DrainOnPool();
+            }
+        }
+    }
+
+    /// <summary>Leaves all that is posted to the thread pool.</summary>
+    private void EndAfterFailure()
+    {
+        lock (_gate)
+        {
+            _hasEnded = true;
+            _draining = true;
+        }
+        EndWaiters();
         lock (_gate)
         {
             _draining = false;

@@ -13,8 +13,8 @@ namespace Switchboard.Polling;
 /// that are due, (3) wait in the selector until something is ready, the next timer is due or somebody posts, (4) call
 /// the owner of each ready descriptor. No step takes more in one turn than was there when it began, so nobody is
 /// starved by another who always has something to do.</para>
-/// <para>The loop belongs to the thread that is in <see cref="Run()"/>. Only <see cref="Post"/>, <see cref="Stop"/> and
-/// <see cref="IsCurrent"/> may be used from others.</para>
+/// <para>The loop belongs to the thread that is in <see cref="Run()"/>: one of its own (<see cref="Start"/>), or the
+/// caller's. What says "loop's thread only" belongs to that thread; the rest may be used from any.</para>
 /// </remarks>
 public sealed partial class EventLoop : IDisposable
 {
@@ -117,16 +117,24 @@ public sealed partial class EventLoop : IDisposable
         SynchronizationContext? before = SynchronizationContext.Current;
         _current = this;
         SynchronizationContext.SetSynchronizationContext(Context);
+        Exception? failure = null;
         try
         {
             Turn(static state => ((EventLoop)state!)._stopRequested, this);
             End();
+        }
+        catch (Exception exception)
+        {
+            failure = exception;
+            EndAfterFailure();
+            throw;
         }
         finally
         {
             SynchronizationContext.SetSynchronizationContext(before);
             _current = null;
             _owner = -1;
+            Complete(failure);
         }
     }
 
@@ -279,16 +287,23 @@ public sealed partial class EventLoop : IDisposable
 
     internal TimerHeap Timers => _timers;
 
-    /// <summary>Closes the selector and its descriptors. The loop must have stopped.</summary>
+    /// <summary>Closes the selector and its descriptors. A loop with a thread of its own is stopped first, and its thread
+    /// waited for (called on that thread, it is the thread that closes them, when the loop has ended). A loop that the
+    /// caller runs must have stopped.</summary>
+    /// <exception cref="InvalidOperationException">The loop still runs.</exception>
     public void Dispose()
     {
+        if (!LeaveThread())
+        {
+            return;
+        }
         if (_owner != -1)
         {
             throw new InvalidOperationException("The loop still runs. Stop it and wait for its thread before disposing it.");
         }
         _alarm?.Dispose();
-        _selector.Dispose();
         End();
+        _selector.Dispose();
     }
 }
 

@@ -49,6 +49,8 @@ internal sealed class TimerHeap
 
     internal int Count => _count;
 
+    internal LoopTimer[] ToArray() => _heap.AsSpan(0, _count).ToArray();
+
     internal void Add(LoopTimer timer)
     {
         if (_count == _heap.Length)
