@@ -42,4 +42,8 @@ public interface ILoopSocketOwner
     /// <summary>The socket is closed by its owner.</summary>
     /// <returns>What pending and later operations fail with.</returns>
     Exception OnClosed();
+
+    /// <summary>The loop has ended before the socket was closed. Unless this is overridden, as <see cref="OnClosed"/>.</summary>
+    /// <returns>What pending and later operations fail with.</returns>
+    Exception OnLoopEnded() => OnClosed();
 }

@@ -6,7 +6,7 @@ namespace Switchboard.Polling;
 
 /// <summary>A socket that takes callers: bound, listening, accepting without waiting. Not thread-safe, but for
 /// <see cref="Dispose"/>.</summary>
-public sealed class Listener : IDisposable
+public sealed partial class Listener : IDisposable
 {
     private readonly DescriptorHandle _handle;
     private readonly AcceptCall _accept;
@@ -52,8 +52,13 @@ public sealed class Listener : IDisposable
     /// <see cref="AcceptErrors.PolicyFor"/>.</returns>
     public CallResult Accept(ref NativeAddress peer) => _accept(_handle.Number, ref peer);
 
-    /// <summary>Closes the listener; who waits in the backlog is reset by the kernel.</summary>
-    public void Dispose() => _handle.Dispose();
+    /// <summary>Closes the listener; who waits in the backlog is reset by the kernel. Each pending
+    /// <see cref="AcceptAsync"/> ends on its loop; the descriptor is closed when the last of them has ended.</summary>
+    public void Dispose()
+    {
+        EndAccepting();
+        _handle.Dispose();
+    }
 
     private static CallResult AcceptFromKernel(int descriptor, ref NativeAddress peer) => SocketCalls.Accept(descriptor, ref peer);
 }

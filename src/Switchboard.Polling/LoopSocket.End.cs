@@ -84,8 +84,21 @@ public sealed partial class LoopSocket
         }
     }
 
-    /// <summary>Leaves the loop and closes the descriptor; what is pending fails. Loop's thread only.</summary>
+    /// <summary>Leaves the loop and closes the descriptor; what is pending fails. Called from another thread it does so
+    /// soon, and does not wait for it.</summary>
     public void Dispose()
+    {
+        if (_loop.RunsElsewhere)
+        {
+            _loop.Post(static self => ((LoopSocket)self!).DisposeNow(), this);
+        }
+        else
+        {
+            DisposeNow();
+        }
+    }
+
+    private void DisposeNow()
     {
         if (_disposed)
         {

@@ -173,6 +173,10 @@ public sealed partial class LoopSocket
 
     private void Enqueue(WriteOperation write)
     {
+        if (_fault is null && _loop.HasEnded)
+        {
+            LeaveEndedLoop();
+        }
         if (_fault is not null)
         {
             write.Complete(_fault);
@@ -205,8 +209,10 @@ public sealed partial class LoopSocket
             }
             if (!done)
             {
-                Want(Interest.Write);
-                WatchStall();
+                if (Want(Interest.Write))
+                {
+                    WatchStall();
+                }
                 return;
             }
             if (write.Kind == WriteKind.CloseOutput)

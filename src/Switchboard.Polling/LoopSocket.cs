@@ -108,6 +108,11 @@ public sealed partial class LoopSocket : IReadyHandler, IValueTaskSource<int>, I
     private void StartRead()
     {
         _readPending = true;
+        if (_fault is null && _loop.HasEnded)
+        {
+            LeaveEndedLoop();
+            return;
+        }
         if (_fault is not null)
         {
             CompleteRead(0, _fault);
@@ -128,7 +133,10 @@ public sealed partial class LoopSocket : IReadyHandler, IValueTaskSource<int>, I
             CompleteRead(0, null);
             return;
         }
-        Want(Interest.Read);
+        if (!Want(Interest.Read))
+        {
+            return;
+        }
         TimeSpan limit = _owner.IdleLimit;
         if (limit != Timeout.InfiniteTimeSpan)
         {
@@ -310,16 +318,30 @@ public sealed partial class LoopSocket : IReadyHandler, IValueTaskSource<int>, I
         _read.OnCompleted(continuation, state, token, flags);
     }
 
-    private void Want(Interest interest)
+    /// <summary>False if the selector refused, which ends the socket.</summary>
+    private bool Want(Interest interest)
     {
-        if (_key is null)
+        try
         {
-            _key = _loop.Register(_descriptor, interest, this);
+            if (_key is null)
+            {
+                _key = _loop.Register(_descriptor, interest, this);
+            }
+            else if ((_key.Interest & interest) != interest)
+            {
+                _loop.Modify(_key, _key.Interest | interest);
+            }
+            return true;
         }
-        else if ((_key.Interest & interest) != interest)
+        catch (SystemCallException exception)
         {
-            _loop.Modify(_key, _key.Interest | interest);
+            Fault(_owner.OnError(exception));
         }
+        catch (ArgumentOutOfRangeException exception)
+        {
+            Fault(exception);
+        }
+        return false;
     }
 
     private void Unwant(Interest interest)
