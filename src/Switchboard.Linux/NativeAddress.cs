@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using System.Net;
 using System.Net.Sockets;
 using System.Runtime.InteropServices;
@@ -5,9 +6,9 @@ using System.Runtime.InteropServices;
 namespace Switchboard.Linux;
 
 /// <summary>A socket address as the kernel writes it (sockaddr), kept without allocation until somebody asks for it as
-/// an <see cref="EndPoint"/>.</summary>
+/// an <see cref="EndPoint"/>. Two are equal if the kernel reads them as the same address, so one can be a dictionary's key.</summary>
 [StructLayout(LayoutKind.Sequential)]
-public unsafe struct NativeAddress
+public unsafe struct NativeAddress : IEquatable<NativeAddress>
 {
     /// <summary>The longest address: struct sockaddr_un, 110 bytes, rounded up.</summary>
     internal const int Capacity = 112;
@@ -60,6 +61,32 @@ public unsafe struct NativeAddress
             }
         }
     }
+
+    /// <inheritdoc/>
+    public readonly bool Equals(NativeAddress other) => Meant().SequenceEqual(other.Meant());
+
+    /// <inheritdoc/>
+    public override readonly bool Equals(object? obj) => obj is NativeAddress other && Equals(other);
+
+    /// <inheritdoc/>
+    public override readonly int GetHashCode()
+    {
+        HashCode hash = default;
+        hash.AddBytes(Meant());
+        return hash.ToHashCode();
+    }
+
+    /// <inheritdoc/>
+    public override readonly string ToString() => ToEndPoint()?.ToString() ?? "no address";
+
+    /// <summary>Whether both are the same address.</summary>
+    public static bool operator ==(NativeAddress left, NativeAddress right) => left.Equals(right);
+
+    /// <summary>Whether they are different addresses.</summary>
+    public static bool operator !=(NativeAddress left, NativeAddress right) => !left.Equals(right);
+
+    [UnscopedRef]
+    private readonly ReadOnlySpan<byte> Meant() => MemoryMarshal.CreateReadOnlySpan(in _bytes[0], Length);
 
     private static int Port(byte* address) => (address[2] << 8) | address[3];
 }
