@@ -17,7 +17,7 @@ public sealed class DatagramServerTests : IDisposable
     private readonly ConcurrentBag<Socket> _clients = [];
     private int _lastClient;
 
-    public static TheoryData<bool, bool> KindsAndModels { get; } = new() { { false, false }, { false, true }, { true, false }, { true, true } };
+    public static TheoryData<bool, Model> KindsAndModels { get; } = [.. from unix in (bool[])[false, true] from model in Enum.GetValues<Model>() select (unix, model)];
 
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 
@@ -31,9 +31,9 @@ public sealed class DatagramServerTests : IDisposable
     }
 
     [Theory(Timeout = Limit), MemberData(nameof(KindsAndModels))]
-    public async Task A_datagram_gets_its_replies(bool unix, bool sequential)
+    public async Task A_datagram_gets_its_replies(bool unix, Model model)
     {
-        await using DatagramServer server = Make(unix, sequential, async (datagram, stop) =>
+        await using DatagramServer server = Make(unix, model, async (datagram, stop) =>
         {
             await datagram.ReplyAsync(datagram.Data, stop);
             await Task.Run(async () => await datagram.ReplyAsync("from another thread"u8.ToArray(), stop), stop);
@@ -50,10 +50,10 @@ public sealed class DatagramServerTests : IDisposable
     }
 
     [Theory(Timeout = Limit), MemberData(nameof(KindsAndModels))]
-    public async Task Many_senders_each_get_their_own_replies(bool unix, bool sequential)
+    public async Task Many_senders_each_get_their_own_replies(bool unix, Model model)
     {
         var ids = new ConcurrentDictionary<long, bool>();
-        await using DatagramServer server = Make(unix, sequential, (datagram, stop) =>
+        await using DatagramServer server = Make(unix, model, (datagram, stop) =>
         {
             Assert.True(ids.TryAdd(datagram.Id, true), "Two datagrams have one number.");
             return datagram.ReplyAsync(datagram.Data, stop).AsTask();
@@ -76,7 +76,7 @@ public sealed class DatagramServerTests : IDisposable
     {
         int inside = 0;
         var all = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-        await using DatagramServer server = Make(unix: false, sequential: false, async (datagram, stop) =>
+        await using DatagramServer server = Make(unix: false, Model.Threads, async (datagram, stop) =>
         {
             if (Interlocked.Increment(ref inside) == 8)
             {
@@ -98,9 +98,9 @@ public sealed class DatagramServerTests : IDisposable
     }
 
     [Theory(Timeout = Limit), MemberData(nameof(KindsAndModels))]
-    public async Task What_is_longer_than_the_packet_size_is_cut_and_says_so(bool unix, bool sequential)
+    public async Task What_is_longer_than_the_packet_size_is_cut_and_says_so(bool unix, Model model)
     {
-        await using DatagramServer server = Make(unix, sequential, (datagram, stop) =>
+        await using DatagramServer server = Make(unix, model, (datagram, stop) =>
             datagram.ReplyAsync(Encoding.UTF8.GetBytes($"{Encoding.UTF8.GetString(datagram.Data.Span)} {datagram.OriginalLength} {datagram.IsTruncated}"), stop).AsTask(),
             new ServerOptions { MaxPacketSize = 4 });
         await server.StartAsync(Cancellation);
@@ -112,9 +112,9 @@ public sealed class DatagramServerTests : IDisposable
     }
 
     [Theory(Timeout = Limit), MemberData(nameof(KindsAndModels))]
-    public async Task An_empty_datagram_is_a_datagram(bool unix, bool sequential)
+    public async Task An_empty_datagram_is_a_datagram(bool unix, Model model)
     {
-        await using DatagramServer server = Make(unix, sequential, async (datagram, stop) =>
+        await using DatagramServer server = Make(unix, model, async (datagram, stop) =>
         {
             await datagram.ReplyAsync(ReadOnlyMemory<byte>.Empty, stop);
             await datagram.ReplyAsync(Encoding.UTF8.GetBytes($"{datagram.Data.Length} {datagram.OriginalLength} {datagram.IsTruncated}"), stop);
@@ -143,14 +143,13 @@ public sealed class DatagramServerTests : IDisposable
     }
 
     [Theory(Timeout = Limit)]
-    [InlineData(false)]
-    [InlineData(true)]
-    public async Task A_handler_that_throws_is_told_and_harms_nobody(bool sequential)
+    [MemberData(nameof(Models.All), MemberType = typeof(Models))]
+    public async Task A_handler_that_throws_is_told_and_harms_nobody(Model model)
     {
         var failures = new ConcurrentQueue<Exception>();
         await using var server = new UdpHooks((datagram, stop) => datagram.Data.Length == 3
             ? throw new FormatException("bad datagram")
-            : datagram.ReplyAsync(datagram.Data, stop).AsTask(), Model(sequential));
+            : datagram.ReplyAsync(datagram.Data, stop).AsTask(), model.Make());
         server.Error = (_, exception) => failures.Enqueue(exception);
         await server.StartAsync(Cancellation);
         Socket client = Client(server);
@@ -172,7 +171,7 @@ public sealed class DatagramServerTests : IDisposable
         {
             handled.Enqueue(datagram.Data.Length);
             return datagram.ReplyAsync(datagram.Data, stop).AsTask();
-        }, Model(sequential: false));
+        }, Concurrency.Threads());
         server.Check = datagram => datagram.Data.Span[0] == (byte)'y';
         await server.StartAsync(Cancellation);
         Socket client = Client(server);
@@ -184,11 +183,11 @@ public sealed class DatagramServerTests : IDisposable
     }
 
     [Theory(Timeout = Limit), MemberData(nameof(KindsAndModels))]
-    public async Task A_stop_lets_handlers_reply(bool unix, bool sequential)
+    public async Task A_stop_lets_handlers_reply(bool unix, Model model)
     {
         var entered = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         var go = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-        await using DatagramServer server = Make(unix, sequential, async (datagram, stop) =>
+        await using DatagramServer server = Make(unix, model, async (datagram, stop) =>
         {
             entered.SetResult();
             await go.Task;
@@ -208,12 +207,11 @@ public sealed class DatagramServerTests : IDisposable
     }
 
     [Theory(Timeout = Limit)]
-    [InlineData(false)]
-    [InlineData(true)]
-    public async Task A_reply_after_the_server_has_ended_fails_with_a_sentence(bool sequential)
+    [MemberData(nameof(Models.All), MemberType = typeof(Models))]
+    public async Task A_reply_after_the_server_has_ended_fails_with_a_sentence(Model model)
     {
         var got = new TaskCompletionSource<Datagram>(TaskCreationOptions.RunContinuationsAsynchronously);
-        await using DatagramServer server = Make(unix: false, sequential, (datagram, _) =>
+        await using DatagramServer server = Make(unix: false, model, (datagram, _) =>
         {
             got.SetResult(datagram);
             return Task.CompletedTask;
@@ -228,9 +226,9 @@ public sealed class DatagramServerTests : IDisposable
     }
 
     [Theory(Timeout = Limit), MemberData(nameof(KindsAndModels))]
-    public async Task A_reply_that_is_too_long_fails_with_a_sentence(bool unix, bool sequential)
+    public async Task A_reply_that_is_too_long_fails_with_a_sentence(bool unix, Model model)
     {
-        await using DatagramServer server = Make(unix, sequential, async (datagram, stop) =>
+        await using DatagramServer server = Make(unix, model, async (datagram, stop) =>
         {
             SystemCallException exception = await Assert.ThrowsAnyAsync<SystemCallException>(async () => await datagram.ReplyAsync(new byte[64 * 1024 * 1024], stop));
             await datagram.ReplyAsync(Encoding.UTF8.GetBytes($"{exception.Errno}: {exception.Message}"), stop);
@@ -270,7 +268,7 @@ public sealed class DatagramServerTests : IDisposable
         const string OnProcessor = "/proc/thread-self/schedstat";
         Assert.SkipUnless(File.Exists(OnProcessor), "The kernel does not count the time of a thread.");
         var waited = new TaskCompletionSource<TimeSpan>(TaskCreationOptions.RunContinuationsAsynchronously);
-        await using DatagramServer server = Make(unix: true, sequential: false, async (datagram, stop) =>
+        await using DatagramServer server = Make(unix: true, Model.Threads, async (datagram, stop) =>
         {
             TimeSpan before = Spent();
             using (var time = new CancellationTokenSource(TimeSpan.FromSeconds(1)))
@@ -301,7 +299,7 @@ public sealed class DatagramServerTests : IDisposable
     [Fact(Timeout = Limit)]
     public async Task The_socket_file_is_deleted_at_the_stop_unless_another_server_has_put_its_own_there()
     {
-        await using (var server = new UnixDatagramServer($"unix:{ServerPath}", (_, _) => Task.CompletedTask, Model(false), Quiet(null)))
+        await using (var server = new UnixDatagramServer($"unix:{ServerPath}", (_, _) => Task.CompletedTask, Concurrency.Threads(), Quiet(null)))
         {
             server.Bind();
             Assert.True(File.Exists(ServerPath));
@@ -309,10 +307,10 @@ public sealed class DatagramServerTests : IDisposable
             await server.StopAsync();
             Assert.False(File.Exists(ServerPath));
         }
-        await using var first = new UnixDatagramServer($"unix:{ServerPath}", (_, _) => Task.CompletedTask, Model(false), Quiet(null));
+        await using var first = new UnixDatagramServer($"unix:{ServerPath}", (_, _) => Task.CompletedTask, Concurrency.Threads(), Quiet(null));
         await first.StartAsync(Cancellation);
         File.Delete(ServerPath);
-        await using var second = new UnixDatagramServer($"unix:{ServerPath}", (datagram, stop) => datagram.ReplyAsync(datagram.Data, stop).AsTask(), Model(false), Quiet(null));
+        await using var second = new UnixDatagramServer($"unix:{ServerPath}", (datagram, stop) => datagram.ReplyAsync(datagram.Data, stop).AsTask(), Concurrency.Threads(), Quiet(null));
         await second.StartAsync(Cancellation);
         await first.StopAsync();
         Socket client = Client(second);
@@ -321,9 +319,9 @@ public sealed class DatagramServerTests : IDisposable
     }
 
     [Theory(Timeout = Limit), MemberData(nameof(KindsAndModels))]
-    public async Task One_request_is_handled_or_waited_for_in_vain(bool unix, bool sequential)
+    public async Task One_request_is_handled_or_waited_for_in_vain(bool unix, Model model)
     {
-        await using DatagramServer server = Make(unix, sequential, (datagram, stop) => datagram.ReplyAsync(datagram.Data, stop).AsTask(),
+        await using DatagramServer server = Make(unix, model, (datagram, stop) => datagram.ReplyAsync(datagram.Data, stop).AsTask(),
             new ServerOptions { RequestTimeout = TimeSpan.FromMilliseconds(20) });
         Assert.False(await server.HandleRequestAsync(Cancellation).WaitAsync(_patience, Cancellation));
         Socket client = Client(server);
@@ -376,13 +374,11 @@ public sealed class DatagramServerTests : IDisposable
 
     private string ServerPath => Path.Combine(_directory.FullName, "server.sock");
 
-    private static Concurrency Model(bool sequential) => sequential ? Concurrency.Sequential() : Concurrency.Threads();
-
     private static ServerOptions Quiet(ServerOptions? options) => (options ?? new ServerOptions()) with { LoggerFactory = NullLoggerFactory.Instance };
 
-    private DatagramServer Make(bool unix, bool sequential, Func<Datagram, CancellationToken, Task> handler, ServerOptions? options = null) => unix
-        ? new UnixDatagramServer($"unix:{ServerPath}", handler, Model(sequential), Quiet(options))
-        : new UdpServer("127.0.0.1:0", handler, Model(sequential), Quiet(options));
+    private DatagramServer Make(bool unix, Model model, Func<Datagram, CancellationToken, Task> handler, ServerOptions? options = null) => unix
+        ? new UnixDatagramServer($"unix:{ServerPath}", handler, model.Make(), Quiet(options))
+        : new UdpServer("127.0.0.1:0", handler, model.Make(), Quiet(options));
 
     private Socket Client(DatagramServer server, bool named = true)
     {

@@ -7,11 +7,10 @@ namespace Switchboard.Servers.Tests;
 public sealed class DrainTests
 {
     [Theory(Timeout = Deadline.Milliseconds)]
-    [InlineData(true)]
-    [InlineData(false)]
-    public async Task Handlers_learn_the_stop_by_their_token_and_still_say_goodbye(bool sequential)
+    [MemberData(nameof(Models.All), MemberType = typeof(Models))]
+    public async Task Handlers_learn_the_stop_by_their_token_and_still_say_goodbye(Model model)
     {
-        await using var call = new OneCall<bool>(sequential ? Concurrency.Sequential() : Concurrency.Threads(), async (connection, stop) =>
+        await using var call = new OneCall<bool>(model.Make(), async (connection, stop) =>
         {
             await connection.WriteAsync("hello "u8.ToArray(), stop);
             await Assert.ThrowsAnyAsync<OperationCanceledException>(async () => await connection.ReadAsync(new byte[1], stop));
@@ -115,9 +114,8 @@ public sealed class DrainTests
     }
 
     [Theory(Timeout = Deadline.Milliseconds)]
-    [InlineData(true)]
-    [InlineData(false)]
-    public async Task A_handler_that_never_ends_is_named_and_does_not_keep_the_stop(bool sequential)
+    [MemberData(nameof(Models.All), MemberType = typeof(Models))]
+    public async Task A_handler_that_never_ends_is_named_and_does_not_keep_the_stop(Model model)
     {
         using var release = new ManualResetEventSlim();
         await using var calls = new WatchedCalls((connection, _) =>
@@ -125,7 +123,7 @@ public sealed class DrainTests
             Assert.True(connection.TrySend("."u8));
             Assert.True(release.Wait(Deadline.Time));
             return Task.CompletedTask;
-        }, concurrency: sequential ? Concurrency.Sequential() : Concurrency.Threads());
+        }, concurrency: model.Make());
         using Caller caller = await calls.CallAsync();
         await caller.ExpectAsync(".");
         await calls.Server.StopAsync(TimeSpan.Zero).InTime();

@@ -9,6 +9,8 @@ public sealed class FramingTests
 {
     public static TheoryData<string> Dialects => Dialect.All;
 
+    public static MatrixTheoryData<string, Model> DialectsAndModels => new(Dialect.Names, [Model.Threads, Model.OneLoop, Model.ThreeLoops]);
+
     [Theory(Timeout = Deadline.Milliseconds)]
     [MemberData(nameof(Dialects))]
     public async Task Messages_cut_at_random_places_arrive_whole_in_memory(string name)
@@ -28,8 +30,8 @@ public sealed class FramingTests
     }
 
     [Theory(Timeout = Deadline.Milliseconds)]
-    [MemberData(nameof(Dialects))]
-    public async Task Messages_cut_at_random_places_arrive_whole_over_a_socket(string name)
+    [MemberData(nameof(DialectsAndModels))]
+    public async Task Messages_cut_at_random_places_arrive_whole_over_a_socket(string name, Model model)
     {
         Dialect dialect = Dialect.Of(name);
         await using var server = new TcpServer("127.0.0.1:0", async (connection, stop) =>
@@ -38,7 +40,7 @@ public sealed class FramingTests
             {
                 await connection.WriteAsync(Answer(message), stop);
             }
-        });
+        }, model.Make());
         await AssertAnswersAsync(server, dialect, iterations: 12);
     }
 

@@ -90,9 +90,8 @@ public sealed class ServerLifetimeTests
     }
 
     [Theory(Timeout = Deadline.Milliseconds)]
-    [InlineData(true)]
-    [InlineData(false)]
-    public async Task A_handler_may_stop_its_own_server_and_await_it(bool sequential)
+    [MemberData(nameof(Models.All), MemberType = typeof(Models))]
+    public async Task A_handler_may_stop_its_own_server_and_await_it(Model model)
     {
         TcpServer? server = null;
         await using var used = server = new TcpServer("127.0.0.1:0", async (connection, stop) =>
@@ -101,7 +100,7 @@ public sealed class ServerLifetimeTests
             Assert.True(stop.IsCancellationRequested);
             Assert.False(server.Completion.IsCompleted, "The server has ended while its handler runs.");
             await connection.WriteAsync("stopped"u8.ToArray(), CancellationToken.None);
-        }, sequential ? Concurrency.Sequential() : Concurrency.Threads());
+        }, model.Make());
         await server.StartAsync().InTime();
         using Caller caller = await Caller.ConnectAsync(server);
         Assert.Equal("stopped", await caller.ReadTextToEndAsync());
@@ -129,14 +128,13 @@ public sealed class ServerLifetimeTests
     }
 
     [Theory(Timeout = Deadline.Milliseconds)]
-    [InlineData(true)]
-    [InlineData(false)]
-    public async Task No_thread_and_no_socket_outlives_the_server(bool sequential)
+    [MemberData(nameof(Models.All), MemberType = typeof(Models))]
+    public async Task No_thread_and_no_socket_outlives_the_server(Model model)
     {
         // The kernel keeps 15 characters of a thread's name.
-        string name = sequential ? "life-s" : "life-t";
+        string name = $"life-{(int)model}";
         var sockets = new List<string>();
-        await using var server = new ExposedServer(sequential ? Concurrency.Sequential() : Concurrency.Threads(), new ServerOptions { Name = name }, (connection, _) =>
+        await using var server = new ExposedServer(model.Make(), new ServerOptions { Name = name }, (connection, _) =>
         {
             sockets.Add(Link(((SocketTransport)connection.Transport).Handle.Number));
             return Task.CompletedTask;
@@ -147,7 +145,7 @@ public sealed class ServerLifetimeTests
         {
             Assert.Empty(await caller.ReadToEndAsync());
         }
-        Assert.Equal(sequential ? 1 : 2, ThreadsNamed(name));
+        Assert.Equal(model switch { Model.Threads => 2, Model.ThreeLoops => 3, _ => 1 }, ThreadsNamed(name));
         Assert.Contains(listener, OpenLinks());
         Assert.Single(sockets);
         sockets.Add(listener);

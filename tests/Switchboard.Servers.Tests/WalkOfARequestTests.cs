@@ -9,17 +9,19 @@ public sealed class WalkOfARequestTests
         ["get", "verify", "process", "finish", "made", "handler sets up", "handler handles", "handler finishes", "shutdown", "close"];
 
     [Theory(Timeout = Deadline.Milliseconds)]
-    [InlineData(false, false)]
-    [InlineData(false, true)]
-    [InlineData(true, false)]
-    [InlineData(true, true)]
-    public async Task The_steps_come_in_order(bool sequential, bool blocking)
+    [InlineData(Model.Threads, false)]
+    [InlineData(Model.Threads, true)]
+    [InlineData(Model.Sequential, false)]
+    [InlineData(Model.Sequential, true)]
+    [InlineData(Model.OneLoop, false)]
+    [InlineData(Model.ThreeLoops, false)]
+    public async Task The_steps_come_in_order(Model model, bool blocking)
     {
-        await using StepServer server = Make(sequential, blocking);
+        await using StepServer server = Make(model, blocking);
         await ServeOneAsync(server);
         Assert.Equal(_whole, server.Steps);
         int[] threads = [.. server.Threads.Select(step => step.Thread).Distinct()];
-        Assert.Equal(sequential ? 1 : 2, threads.Length);
+        Assert.Equal(model == Model.Threads ? 2 : 1, threads.Length);
         Assert.Single(server.Threads.SkipWhile(step => step.Step != "finish").Select(step => step.Thread).Distinct());
     }
 
@@ -32,7 +34,7 @@ public sealed class WalkOfARequestTests
     [InlineData("handler finishes", true)]
     public async Task A_handler_that_fails_goes_to_the_error_step_and_finishes_if_it_was_set_up(string failing, bool blocking)
     {
-        await using StepServer server = Make(sequential: true, blocking);
+        await using StepServer server = Make(Model.Sequential, blocking);
         FailOnce(server, failing);
         await ServeOneAsync(server, served: failing == "handler finishes");
         string[] walk = [.. _whole.TakeWhile(step => step != failing), failing];
@@ -48,7 +50,7 @@ public sealed class WalkOfARequestTests
     [InlineData("made")]
     public async Task A_step_before_the_handler_that_fails_ends_that_request_only(string failing)
     {
-        await using StepServer server = Make(sequential: true, blocking: false);
+        await using StepServer server = Make(Model.Sequential, blocking: false);
         FailOnce(server, failing);
         await ServeOneAsync(server, served: false);
         Assert.Equal([.. _whole.TakeWhile(step => step != failing), failing, $"error {failing} failed", "shutdown", "close"], server.Steps);
@@ -59,7 +61,7 @@ public sealed class WalkOfARequestTests
     [Fact(Timeout = Deadline.Milliseconds)]
     public async Task A_shutdown_that_fails_is_told_and_the_request_closed_nevertheless()
     {
-        await using StepServer server = Make(sequential: true, blocking: false);
+        await using StepServer server = Make(Model.Sequential, blocking: false);
         FailOnce(server, "shutdown");
         await ServeOneAsync(server);
         Assert.Equal([.. _whole[..^1], "error shutdown failed", "close"], server.Steps);
@@ -67,12 +69,11 @@ public sealed class WalkOfARequestTests
     }
 
     [Theory(Timeout = Deadline.Milliseconds)]
-    [InlineData(true)]
-    [InlineData(false)]
-    public async Task A_close_that_fails_every_time_keeps_neither_the_next_caller_nor_the_stop(bool sequential)
+    [MemberData(nameof(Models.All), MemberType = typeof(Models))]
+    public async Task A_close_that_fails_every_time_keeps_neither_the_next_caller_nor_the_stop(Model model)
     {
         var log = new RecordingLog();
-        await using StepServer server = Make(sequential, blocking: false, new ServerOptions { LoggerFactory = log });
+        await using StepServer server = Make(model, blocking: false, new ServerOptions { LoggerFactory = log });
         server.At = step => Assert.NotEqual("close", step);
         await server.StartAsync().InTime();
         for (int call = 0; call < 3; call++)
@@ -92,7 +93,7 @@ public sealed class WalkOfARequestTests
     public async Task An_error_step_that_fails_itself_is_logged_and_harms_nobody(string failing)
     {
         var log = new RecordingLog();
-        await using StepServer server = Make(sequential: true, blocking: false, new ServerOptions { LoggerFactory = log });
+        await using StepServer server = Make(Model.Sequential, blocking: false, new ServerOptions { LoggerFactory = log });
         bool failed = false;
         server.At = step =>
         {
@@ -110,7 +111,7 @@ public sealed class WalkOfARequestTests
     [Fact(Timeout = Deadline.Milliseconds)]
     public async Task A_request_that_is_not_verified_takes_the_ending_steps_only()
     {
-        await using StepServer server = Make(sequential: false, blocking: false);
+        await using StepServer server = Make(Model.Threads, blocking: false);
         server.Check = request => request.Id > 1;
         await ServeOneAsync(server, served: false);
         Assert.Equal(["get", "verify", "shutdown", "close"], server.Steps);
@@ -121,7 +122,7 @@ public sealed class WalkOfARequestTests
     public async Task Service_actions_run_on_the_thread_of_the_server_while_it_serves()
     {
         var log = new RecordingLog();
-        await using StepServer server = Make(sequential: false, blocking: false, new ServerOptions { PollInterval = TimeSpan.FromMilliseconds(5), LoggerFactory = log });
+        await using StepServer server = Make(Model.Threads, blocking: false, new ServerOptions { PollInterval = TimeSpan.FromMilliseconds(5), LoggerFactory = log });
         FailOnce(server, "service");
         await server.StartAsync().InTime();
         for (int run = 0; run < 3; run++)
@@ -135,9 +136,9 @@ public sealed class WalkOfARequestTests
         Assert.Single(server.Threads.Where(step => step.Step is "service" or "get").Select(step => step.Thread).Distinct());
     }
 
-    private static StepServer Make(bool sequential, bool blocking, ServerOptions? options = null) => new(
+    private static StepServer Make(Model model, bool blocking, ServerOptions? options = null) => new(
         server => blocking ? new BlockingStepHandler(server) : new StepHandler(server),
-        sequential ? Concurrency.Sequential() : Concurrency.Threads(),
+        model.Make(),
         options);
 
     private static void FailOnce(StepServer server, string failing)

@@ -1,4 +1,4 @@
-using System.Globalization;
+using Switchboard.Tests;
 
 namespace Switchboard.Workers.Tests;
 
@@ -14,8 +14,7 @@ internal static class Patience
     internal static readonly TimeSpan Glance = TimeSpan.FromMilliseconds(50);
 
     /// <summary>How many rounds to make of something that goes wrong rarely, if at all.</summary>
-    internal static int Rounds(int everyday) =>
-        everyday * int.Parse(Environment.GetEnvironmentVariable("SWITCHBOARD_SCALE") ?? "1", CultureInfo.InvariantCulture);
+    internal static int Rounds(int everyday) => Scale.Of(everyday);
 
     internal static void Until(Func<bool> condition, string what) =>
         Assert.True(SpinWait.SpinUntil(condition, Step), $"It did not come about that {what}.");
