@@ -11,8 +11,11 @@ internal static class ServeCommand
 {
     private const string Sequential = "sequential";
     private const string Threads = "threads";
+    private const string EventLoop = "eventloop";
     private const string Wait = "wait";
     private const string Refuse = "refuse";
+
+    private static readonly string[] _models = [Sequential, Threads, EventLoop];
 
     internal static Command Create()
     {
@@ -26,9 +29,10 @@ internal static class ServeCommand
             HelpName = "HOST:PORT|unix:PATH",
             DefaultValueFactory = _ => "127.0.0.1:8009",
         };
-        Option<string> model = Choice("--model", "-m", [Sequential, Threads], Threads, "Where calls run: one after another, or each on a thread of its own.");
+        Option<string> model = Choice("--model", "-m", _models, Threads, "Where calls run: one after another, each on a thread of its own, or all on event loops.");
         Option<int> limit = Count("--limit", least: 1, 2048, "The most calls at once, for --model threads.");
         Option<string> full = Choice("--when-full", null, [Wait, Refuse], Wait, "What becomes of callers beyond the limit: they wait in the backlog, or are refused.");
+        Option<int> loops = Count("--loops", least: 0, 1, "How many event loops, for --model eventloop; 0 for one a processor.");
         Option<int> backlog = Count("--backlog", least: 0, 1024, "The most callers who wait to be accepted; the kernel caps it (net.core.somaxconn).");
         Option<double> grace = Seconds("--grace", 30, "How long calls may go on after a signal to end.");
         Option<double> idle = Seconds("--idle", 300, "A caller from whom no byte comes for so long is cut off; 0 for never.");
@@ -38,25 +42,29 @@ internal static class ServeCommand
 
         var command = new Command("serve", "Serves a built-in sample or the handler of an assembly, until Ctrl+C or SIGTERM. Then it takes no more callers and lets those that it has go on for the grace time; a second signal ends it at once.")
         {
-            what, bind, model, limit, full, backlog, grace, idle, reusePort, level,
+            what, bind, model, limit, full, loops, backlog, grace, idle, reusePort, level,
         };
         command.Validators.Add(line =>
         {
-            foreach (Option option in (Option[])[limit, full])
+            // The value of a wrong word can't be asked for.
+            string chosen = line.GetResult(model)?.Tokens is [{ Value: var word }] ? word : Threads;
+            foreach ((Option option, string itsModel) in ((Option, string)[])[(limit, Threads), (full, Threads), (loops, EventLoop)])
             {
-                // The value of a wrong word can't be asked for.
-                if (line.GetResult(model)?.Tokens is [{ Value: Sequential }] && line.GetResult(option) is { Implicit: false })
+                if (chosen != itsModel && _models.Contains(chosen) && line.GetResult(option) is { Implicit: false })
                 {
-                    line.AddError($"{option.Name} is for --model threads; --model sequential serves one call at a time.");
+                    line.AddError($"{option.Name} is for --model {itsModel}, not for --model {chosen}.");
                 }
             }
         });
         command.SetAction(line => Serving.RunAsync(
             line.GetRequiredValue(what),
             ServerAddress.Parse(line.GetRequiredValue(bind)),
-            line.GetValue(model) == Sequential
-                ? Concurrency.Sequential()
-                : Concurrency.Threads(line.GetValue(limit), line.GetValue(full) == Refuse ? WhenFull.Refuse : WhenFull.Wait),
+            line.GetValue(model) switch
+            {
+                Sequential => Concurrency.Sequential(),
+                EventLoop => Concurrency.EventLoop(line.GetValue(loops)),
+                _ => Concurrency.Threads(line.GetValue(limit), line.GetValue(full) == Refuse ? WhenFull.Refuse : WhenFull.Wait),
+            },
             new ServerOptions
             {
                 Backlog = line.GetValue(backlog),

@@ -48,11 +48,13 @@ public sealed class ToolServesTests
     }
 
     [Theory(Timeout = Limit)]
-    [InlineData("threads")]
-    [InlineData("sequential")]
-    public async Task Echo_sends_back_what_it_reads_byte_for_byte(string model)
+    [InlineData("--model", "threads")]
+    [InlineData("--model", "sequential")]
+    [InlineData("--model", "eventloop")]
+    [InlineData("--model", "eventloop", "--loops", "2")]
+    public async Task Echo_sends_back_what_it_reads_byte_for_byte(params string[] model)
     {
-        using SwitchboardTool tool = await SwitchboardTool.ServeAsync("echo", "--model", model);
+        using SwitchboardTool tool = await SwitchboardTool.ServeAsync("echo", model);
         using Caller caller = await tool.CallAsync();
         byte[] bytes = RandomNumberGenerator.GetBytes(3 * 1024 * 1024 + 1);
         Task<byte[]> receiving = caller.ReceiveToEndAsync();

@@ -25,14 +25,18 @@ public sealed class ToolWordsTests
     }
 
     [Theory(Timeout = Limit)]
-    [InlineData("--model 'carrier-pigeon' is none of sequential, threads.", "serve", "echo", "--model", "carrier-pigeon")]
+    [InlineData("--model 'carrier-pigeon' is none of sequential, threads, eventloop.", "serve", "echo", "--model", "carrier-pigeon")]
     [InlineData("--backlog '-1' is not a whole number from 0 to 2147483647.", "serve", "echo", "--backlog", "-1")]
     [InlineData("--limit '0' is not a whole number from 1 to 2147483647.", "serve", "echo", "--limit", "0")]
     [InlineData("--grace 'long' is not a number of seconds from 0 to 1000000.", "serve", "echo", "--grace", "long")]
     [InlineData("--idle '-1' is not a number of seconds from 0 to 1000000.", "serve", "echo", "--idle", "-1")]
     [InlineData("--log-level '2' is none of trace, debug, information, warning, error, critical, none.", "serve", "echo", "--log-level", "2")]
-    [InlineData("--limit is for --model threads; --model sequential serves one call at a time.", "serve", "echo", "--model", "sequential", "--limit", "5")]
-    [InlineData("--when-full is for --model threads; --model sequential serves one call at a time.", "serve", "echo", "--model", "sequential", "--when-full", "wait")]
+    [InlineData("--loops '-1' is not a whole number from 0 to 2147483647.", "serve", "echo", "--model", "eventloop", "--loops", "-1")]
+    [InlineData("--limit is for --model threads, not for --model sequential.", "serve", "echo", "--model", "sequential", "--limit", "5")]
+    [InlineData("--limit is for --model threads, not for --model eventloop.", "serve", "echo", "-m", "eventloop", "--limit", "5")]
+    [InlineData("--when-full is for --model threads, not for --model sequential.", "serve", "echo", "--model", "sequential", "--when-full", "wait")]
+    [InlineData("--loops is for --model eventloop, not for --model threads.", "serve", "echo", "--loops", "2")]
+    [InlineData("--loops is for --model eventloop, not for --model sequential.", "serve", "echo", "--loops", "2", "--model", "sequential")]
     [InlineData("Unrecognized command or argument '--frobnicate'.", "serve", "echo", "--frobnicate")]
     [InlineData("Required argument 'what' missing for command: 'serve'.", "serve")]
     public async Task A_word_that_is_wrong_is_said_with_where_to_read_on_and_exit_code_2(string expected, params string[] arguments)
@@ -57,7 +61,7 @@ public sealed class ToolWordsTests
         (int exitCode, string output, string error) = await SwitchboardTool.RunAsync("serve", "--help");
         Assert.Equal(0, exitCode);
         Assert.Empty(error);
-        foreach ((string word, string standard) in (ReadOnlySpan<(string, string)>)[("--bind", "127.0.0.1:8009"), ("--model", "threads"), ("--limit", "2048"), ("--when-full", "wait"),
+        foreach ((string word, string standard) in (ReadOnlySpan<(string, string)>)[("--bind", "127.0.0.1:8009"), ("--model", "threads"), ("--limit", "2048"), ("--when-full", "wait"), ("--loops", "1"),
             ("--backlog", "1024"), ("--grace", "30"), ("--idle", "300"), ("--log-level", "information")])
         {
             string line = Assert.Single(output.Split('\n'), line => line.Contains($"{word} <", StringComparison.Ordinal));
