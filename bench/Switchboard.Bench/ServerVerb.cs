@@ -22,7 +22,6 @@ internal static class ServerVerb
     private static readonly Dictionary<string, Func<Task<int>>> _starts = new()
     {
         ["ours-eventloop"] = OurServer.StartEventLoopAsync,
-        ["ours-eventloop-messages"] = OurServer.StartEventLoopMessagesAsync,
         ["ours-threads"] = OurServer.StartThreadsAsync,
         ["ours-threads-blocking"] = OurServer.StartThreadsBlockingAsync,
         ["kestrel"] = KestrelServer.StartAsync,

@@ -11,7 +11,7 @@ public sealed partial class Connection
     /// <summary>The one message read that waits for the peer: used again for each, so that waiting allocates nothing, and
     /// able to wait inline on the call's own thread, as the connection's plain reads are.</summary>
     [SuppressMessage("Reliability", "CA2012", Justification = "Each read is consumed once: at once, or in OnRead.")]
-    private sealed class MessageRead : IValueTaskSource<ReadOnlyMemory<byte>?>
+    private sealed class MessageRead : IValueTaskSource<ReadOnlyMemory<byte>?>, IValueTaskSource<bool>
     {
         private readonly Connection _connection;
         private readonly Action _onRead;
@@ -28,6 +28,13 @@ public sealed partial class Connection
             _connection = connection;
             _onRead = OnRead;
         }
+
+        internal short Version => _source.Version;
+
+        /// <summary>The sequence that waits for the message, if one does.</summary>
+        internal MessageSequence? Sequence { get; set; }
+
+        bool IValueTaskSource<bool>.GetResult(short token) => Sequence!.Take(GetResult(token));
 
         internal ValueTask<ReadOnlyMemory<byte>?> Start(Framing framing, int examined, CancellationToken cancellation)
         {

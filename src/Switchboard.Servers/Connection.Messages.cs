@@ -1,5 +1,4 @@
 using System.Buffers;
-using System.Runtime.CompilerServices;
 
 namespace Switchboard.Servers;
 
@@ -55,12 +54,10 @@ public sealed partial class Connection
     /// <param name="framing">How messages are cut.</param>
     /// <param name="cancellation">Ends the wait; no byte is lost then.</param>
     /// <returns>The messages; they fail as <see cref="ReadMessageAsync"/> does.</returns>
-    public async IAsyncEnumerable<ReadOnlyMemory<byte>> ReadMessagesAsync(Framing framing, [EnumeratorCancellation] CancellationToken cancellation = default)
+    public IAsyncEnumerable<ReadOnlyMemory<byte>> ReadMessagesAsync(Framing framing, CancellationToken cancellation = default)
     {
-        while (await ReadMessageAsync(framing, cancellation) is { } message)
-        {
-            yield return message;
-        }
+        ArgumentNullException.ThrowIfNull(framing);
+        return new MessageSequence(this, framing, cancellation);
     }
 
     /// <summary>Reads one message, blocking the call's thread. For <see cref="BlockingRequestHandler"/>.</summary>

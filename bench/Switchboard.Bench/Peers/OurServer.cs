@@ -8,9 +8,7 @@ internal static class OurServer
 {
     private const int BufferSize = 16 * 1024;
 
-    internal static Task<int> StartEventLoopAsync() => StartAsync(new TcpServer(Address, EchoAsync, Concurrency.EventLoop(), Options));
-
-    internal static Task<int> StartEventLoopMessagesAsync() => StartAsync(new TcpServer(Address, EchoMessagesAsync, Concurrency.EventLoop(), Options));
+    internal static Task<int> StartEventLoopAsync() => StartAsync(new TcpServer(Address, () => new Echo(), Concurrency.EventLoop(), Options));
 
     internal static Task<int> StartThreadsAsync() => StartAsync(new TcpServer(Address, EchoAsync, Concurrency.Threads(ServerVerb.MostCallers), Options));
 
@@ -36,12 +34,15 @@ internal static class OurServer
         }
     }
 
-    // Holds no buffer while it waits.
-    private static async Task EchoMessagesAsync(Connection connection, CancellationToken stop)
+    /// <summary>Holds no buffer while it waits.</summary>
+    private sealed class Echo : RequestHandler
     {
-        await foreach (ReadOnlyMemory<byte> message in connection.ReadMessagesAsync(Framing.Packet, stop))
+        protected override async Task HandleAsync(CancellationToken stop)
         {
-            await connection.WriteAsync(message, stop);
+            await foreach (ReadOnlyMemory<byte> message in Connection.ReadMessagesAsync(Framing.Packet, stop))
+            {
+                await Connection.WriteAsync(message, stop);
+            }
         }
     }
 
