@@ -1,5 +1,6 @@
 using System.Reflection;
 using Switchboard.Samples;
+using Switchboard.Samples.MiniRedis;
 using Switchboard.Servers;
 
 namespace Switchboard.Cli;
@@ -9,10 +10,11 @@ namespace Switchboard.Cli;
 /// <param name="MakeBlocking">Makes one that blocks its thread.</param>
 internal sealed record HandlerChoice(Func<RequestHandler>? Make, Func<BlockingRequestHandler>? MakeBlocking)
 {
-    private static readonly Dictionary<string, HandlerChoice> _samples = new(StringComparer.Ordinal)
+    private static readonly Dictionary<string, Func<HandlerChoice>> _samples = new(StringComparer.Ordinal)
     {
-        ["echo"] = new(() => new EchoHandler(), null),
-        ["hotline"] = new(() => new HotlineHandler(), null),
+        ["echo"] = static () => new(static () => new EchoHandler(), null),
+        ["hotline"] = static () => new(static () => new HotlineHandler(), null),
+        ["miniredis"] = MiniRedis,
     };
 
     internal static string SampleNames => string.Join(", ", _samples.Keys);
@@ -21,9 +23,9 @@ internal sealed record HandlerChoice(Func<RequestHandler>? Make, Func<BlockingRe
     /// <exception cref="CommandException">It can't be found or served.</exception>
     internal static HandlerChoice Of(string what)
     {
-        if (_samples.TryGetValue(what, out HandlerChoice? sample))
+        if (_samples.TryGetValue(what, out Func<HandlerChoice>? sample))
         {
-            return sample;
+            return sample();
         }
         (string path, string? name) = (what, null);
         int colon = what.LastIndexOf(':');
@@ -48,6 +50,13 @@ internal sealed record HandlerChoice(Func<RequestHandler>? Make, Func<BlockingRe
             (false, not null) => new TcpServer(address, Make, concurrency, options),
             (false, null) => new TcpServer(address, MakeBlocking!, concurrency, options),
         };
+    }
+
+    private static HandlerChoice MiniRedis()
+    {
+        // All callers share it, for as long as the tool runs.
+        var store = new Store(TimeProvider.System);
+        return new(() => new MiniRedisHandler(store), null);
     }
 
     private static HandlerChoice Of(Type type)

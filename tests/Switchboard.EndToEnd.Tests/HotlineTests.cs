@@ -14,7 +14,7 @@ public sealed class HotlineTests
     [Fact(Timeout = Limit)]
     public async Task A_thousand_callers_at_once_are_answered_although_half_of_them_say_nothing()
     {
-        RequireProgram("python3");
+        Installed.Require("python3");
         using SwitchboardTool hotline = await SwitchboardTool.ServeAsync("hotline");
         using ChildProgram clients = StartClient("thousand_callers.py", "127.0.0.1", $"{hotline.Port}");
         (int exitCode, string output, string error) = await clients.WaitForEndAsync();
@@ -29,7 +29,7 @@ public sealed class HotlineTests
     [Fact(Timeout = Limit)]
     public async Task Netcat_talks_to_the_hotline_line_by_line()
     {
-        RequireProgram("nc");
+        Installed.Require("nc");
         using SwitchboardTool hotline = await SwitchboardTool.ServeAsync("hotline");
         using ChildProgram netcat = ChildProgram.Start("nc", "127.0.0.1", $"{hotline.Port}");
         await netcat.WaitForOutputAsync(output => output == Greeting);
@@ -47,7 +47,7 @@ public sealed class HotlineTests
     [Fact(Timeout = Limit)]
     public async Task Netcat_talks_to_the_hotline_over_a_unix_socket()
     {
-        RequireProgram("nc");
+        Installed.Require("nc");
         using var folder = new TemporaryFolder();
         using SwitchboardTool hotline = await SwitchboardTool.ServeAsync("hotline", "--bind", $"unix:{folder["hotline"]}");
         using ChildProgram netcat = ChildProgram.Start("nc", "-U", folder["hotline"]);
@@ -95,7 +95,7 @@ public sealed class HotlineTests
     [Fact(Timeout = Limit)]
     public async Task Callers_killed_in_the_middle_of_their_calls_give_their_places_free()
     {
-        RequireProgram("python3");
+        Installed.Require("python3");
         const int Calls = 20;
         using SwitchboardTool hotline = await SwitchboardTool.ServeAsync("hotline", "--limit", $"{Calls}", "--log-level", "debug");
         using ChildProgram clients = StartClient("hold.py", "127.0.0.1", $"{hotline.Port}", $"{Calls}");
@@ -122,7 +122,7 @@ public sealed class HotlineTests
     [Fact(Timeout = Limit)]
     public async Task Ctrl_c_ends_it_while_callers_are_connected_and_nothing_is_left()
     {
-        RequireProgram("python3");
+        Installed.Require("python3");
         using SwitchboardTool hotline = await SwitchboardTool.ServeAsync("hotline", "--grace", "1000");
         using ChildProgram clients = StartClient("hold.py", "127.0.0.1", $"{hotline.Port}", "50");
         await clients.WaitForLineAsync("holding");
@@ -158,8 +158,4 @@ public sealed class HotlineTests
 
     private static ChildProgram StartClient(string name, params string[] arguments) =>
         ChildProgram.Start("python3", [Path.Combine(AppContext.BaseDirectory, "Clients", name), .. arguments]);
-
-    private static void RequireProgram(string name) => Assert.SkipUnless(
-        Environment.GetEnvironmentVariable("PATH")!.Split(':').Any(folder => File.Exists(Path.Combine(folder, name))),
-        $"{name} is not installed.");
 }

@@ -5,7 +5,7 @@ public sealed class ToolWordsTests
     private const int Limit = 60_000;
 
     [Theory(Timeout = Limit)]
-    [InlineData("'parrot' is not a sample (echo, hotline)", "serve", "parrot")]
+    [InlineData("'parrot' is not a sample (echo, hotline, miniredis)", "serve", "parrot")]
     [InlineData("there is no assembly /none/app.dll", "serve", "/none/app.dll:Chat")]
     [InlineData("'8009' is not an address", "serve", "echo", "--bind", "8009")]
     [InlineData("'127.0.0.1:66000' is not an address", "serve", "echo", "--bind", "127.0.0.1:66000")]
@@ -68,6 +68,6 @@ public sealed class ToolWordsTests
             Assert.Contains($"[default: {standard}]", line);
         }
         Assert.Contains("--reuse-port", output);
-        Assert.Contains("echo, hotline", output);
+        Assert.Contains("echo, hotline, miniredis", output);
     }
 }
