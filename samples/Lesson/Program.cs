@@ -11,6 +11,7 @@ using Lesson;
     ("hotline-threads", "The 10086 hotline: a thread for each caller. [PORT]", HotlineThreads.Run),
     ("request-walk", "How a server's steps call each other: each writes its name.", RequestWalk.Run),
     ("by-hand", "The hotline by hand: a selector on the listener, a thread for each caller. [PORT]", ByHand.Run),
+    ("event-loop", "Echoes what callers send, all of them on one loop, until Ctrl+C. [PORT]", LoopEcho.Run),
     ("threads", "Starts, names, joins threads, in the background and not. [background|foreground MILLISECONDS]", Threads.Run),
     ("thread-lock", "Ten threads add to one number under a lock that its holder may take again. [MILLISECONDS]", ThreadLock.Run),
     ("thread-event", "Threads with an even number wait until you type true.", ThreadEvent.Run),
