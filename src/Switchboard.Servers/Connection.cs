@@ -63,6 +63,9 @@ public sealed partial class Connection
 
     internal Transport Transport => _transport;
 
+    /// <summary>Whose call it is; null before a handler has it.</summary>
+    internal Type? HandlerType { get; set; }
+
     /// <summary>Reads what is there, waiting until there is something.</summary>
     /// <param name="buffer">Where the bytes go; an empty one means: wait until a read would not wait.</param>
     /// <param name="cancellation">Ends the wait; no byte is lost then and the connection stays usable.</param>

@@ -14,6 +14,7 @@ public abstract class DatagramServer : SocketServer<Datagram>
 
     private readonly Func<DatagramRequestHandler> _makeHandler;
     private readonly string _handlerName;
+    private Type? _newestHandler;
     private long _lastId;
 
     private protected DatagramServer(ServerAddress address, HandlerSource<DatagramRequestHandler> handlers, Concurrency concurrency, ServerOptions? options, string kind)
@@ -65,7 +66,12 @@ public abstract class DatagramServer : SocketServer<Datagram>
     }
 
     /// <inheritdoc/>
-    protected override Task FinishAsync(Datagram request, CancellationToken stop) => _makeHandler().RunAsync(request, stop);
+    protected override Task FinishAsync(Datagram request, CancellationToken stop)
+    {
+        DatagramRequestHandler handler = _makeHandler();
+        _newestHandler = handler.GetType();
+        return handler.RunAsync(request, stop);
+    }
 
     private async ValueTask SendAsync(ReadOnlyMemory<byte> data, NativeAddress remote, CancellationToken cancellation)
     {
@@ -119,7 +125,8 @@ public abstract class DatagramServer : SocketServer<Datagram>
 
     private protected override string Describe(Datagram request) => $"datagram {request.Id} of {request.RemoteEndPoint?.ToString() ?? "an unnamed sender"}";
 
-    private protected override string DescribeWork(object work) => BlockedWork.Describe(work) ?? _handlerName;
+    private protected override string DescribeWork(object work) => BlockedWork.Describe(work)
+        ?? (_newestHandler is { } handler && handler != typeof(LambdaDatagramHandler) ? handler.Name : _handlerName);
 
     private protected override void Attach(Datagram request, EventLoop loop)
     {

@@ -17,6 +17,13 @@ internal sealed record HandlerSource<THandler>(Func<THandler> Make, bool IsBlock
         return new(() => factory() ?? throw new InvalidOperationException($"The handler factory of {typeof(T).Name} returned null. Have it make a new handler for each request."), isBlocking, typeof(T).Name);
     }
 
+    /// <summary>Makes handlers of a method or lambda.</summary>
+    internal static HandlerSource<THandler> Of(Delegate handler, Func<THandler> make)
+    {
+        ArgumentNullException.ThrowIfNull(handler);
+        return new(make, IsBlocking: false, BlockedWork.Name(handler));
+    }
+
     /// <summary>Makes handlers by their constructor, whose parameters come from the services.</summary>
     internal static HandlerSource<THandler> Of<[DynamicallyAccessedMembers(DynamicallyAccessedMemberTypes.PublicConstructors)] T>(IServiceProvider? services)
         where T : class, THandler

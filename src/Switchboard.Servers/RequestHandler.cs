@@ -23,6 +23,7 @@ public abstract class CallHandler
         {
             throw new InvalidOperationException($"This {GetType().Name} serves {_connection} already. A handler object serves one call: make a new one in the factory.");
         }
+        connection.HandlerType = GetType();
     }
 
     /// <summary>Serves a call from beginning to end: setup, handle, and finish even if handle failed.</summary>

@@ -39,6 +39,8 @@ internal sealed class SocketTransport(DescriptorHandle handle, NativeAddress rem
 
     private LoopSocket Socket => _socket ?? throw NotStarted();
 
+    internal Type? HandlerType => Connection.HandlerType;
+
     internal void Belong(Connection connection) => _connection = connection;
 
     /// <summary>Gives the call its loop. On the loop's thread.</summary>

@@ -12,6 +12,7 @@ public abstract class StreamServer : SocketServer<Connection>
 
     private readonly Func<CallHandler> _makeHandler;
     private readonly string _handlerName;
+    private Type? _newestHandler;
     private readonly bool _isBlocking;
     private readonly long[] _endedBy = new long[Enum.GetValues<ConnectionEndReason>().Length];
     private Listener? _listener;
@@ -75,7 +76,12 @@ public abstract class StreamServer : SocketServer<Connection>
     }
 
     /// <inheritdoc/>
-    protected override Task FinishAsync(Connection request, CancellationToken stop) => _makeHandler().RunAsync(request, stop);
+    protected override Task FinishAsync(Connection request, CancellationToken stop)
+    {
+        CallHandler handler = _makeHandler();
+        _newestHandler = handler.GetType();
+        return handler.RunAsync(request, stop);
+    }
 
     /// <summary>Sends what is waiting, ends our direction, and closes. Where the peer has sent more than was read, that is
     /// taken and dropped for up to 2 seconds first: closing at once would reset the connection, and the peer would lose our
@@ -147,8 +153,10 @@ public abstract class StreamServer : SocketServer<Connection>
     private protected override string Describe(Connection request) => request.ToString();
 
     private protected override string DescribeWork(object work) => work is LoopSocket { Owner: SocketTransport transport }
-        ? $"{_handlerName} of {transport}"
-        : BlockedWork.Describe(work) ?? _handlerName;
+        ? $"{NameOf(transport.HandlerType)} of {transport}"
+        : BlockedWork.Describe(work) ?? NameOf(_newestHandler);
+
+    private string NameOf(Type? handler) => handler is null || handler == typeof(LambdaHandler) ? _handlerName : handler.Name;
 
     private protected override void Attach(Connection request, EventLoop loop) => ((SocketTransport)request.Transport).Attach(loop);
 

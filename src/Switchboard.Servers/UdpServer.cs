@@ -11,7 +11,9 @@ public class UdpServer : DatagramServer
     /// <param name="concurrency">Where handlers run; null for <see cref="Concurrency.Threads"/>.</param>
     /// <param name="options">How; null for the defaults.</param>
     public UdpServer(ServerAddress address, Func<Datagram, CancellationToken, Task> handler, Concurrency? concurrency = null, ServerOptions? options = null)
-        : this(address, HandlerSource<DatagramRequestHandler>.From(() => new LambdaDatagramHandler(handler), isBlocking: false), concurrency, options) => ArgumentNullException.ThrowIfNull(handler);
+        : this(address, HandlerSource<DatagramRequestHandler>.Of(handler, () => new LambdaDatagramHandler(handler)), concurrency, options)
+    {
+    }
 
     /// <summary>A server whose handlers come from a factory.</summary>
     /// <param name="address">Where to listen: <c>127.0.0.1:8009</c> for example.</param>

@@ -11,7 +11,9 @@ public class UnixStreamServer : StreamServer
     /// <param name="concurrency">Where calls run; null for <see cref="Concurrency.Threads"/>.</param>
     /// <param name="options">How; null for the defaults.</param>
     public UnixStreamServer(ServerAddress address, Func<Connection, CancellationToken, Task> handler, Concurrency? concurrency = null, ServerOptions? options = null)
-        : this(address, HandlerSource<CallHandler>.From(() => new LambdaHandler(handler), isBlocking: false), concurrency, options) => ArgumentNullException.ThrowIfNull(handler);
+        : this(address, HandlerSource<CallHandler>.Of(handler, () => new LambdaHandler(handler)), concurrency, options)
+    {
+    }
 
     /// <summary>A server whose handlers come from a factory.</summary>
     /// <param name="address">Where to listen: <c>unix:/run/app.sock</c> for example.</param>

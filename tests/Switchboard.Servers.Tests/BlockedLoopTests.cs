@@ -27,7 +27,7 @@ public sealed class BlockedLoopTests
     {
         using var go = new Gate();
         var log = new RecordingLog();
-        await using var server = new TcpServer("127.0.0.1:0", () => new Stubborn(place, go), model.Make(), new ServerOptions { BlockedLoop = _limit, LoggerFactory = log });
+        await using var server = new TcpServer("127.0.0.1:0", () => new Stubborn(place, go), model.Make(), new ServerOptions { BlockedLoop = _limit, Grace = TimeSpan.Zero, LoggerFactory = log });
         await server.StartAsync().InTime();
         using Caller caller = await Caller.ConnectAsync(server);
         await caller.SendAsync("x\n");
@@ -45,13 +45,33 @@ public sealed class BlockedLoopTests
     {
         using var go = new Gate();
         var log = new RecordingLog();
-        await using var server = new UdpServer("127.0.0.1:0", () => new StubbornOverDatagrams(go), Concurrency.EventLoop(), new ServerOptions { BlockedLoop = _limit, LoggerFactory = log });
+        await using var server = new UdpServer("127.0.0.1:0", () => new StubbornOverDatagrams(go), Concurrency.EventLoop(), new ServerOptions { BlockedLoop = _limit, Grace = TimeSpan.Zero, LoggerFactory = log });
         await server.StartAsync().InTime();
         using var caller = new DatagramCaller(server);
         await caller.SendAsync("x");
         Assert.Contains(nameof(StubbornOverDatagrams), (await log.WaitAsync(record => record.Id == LoopBlocked)).Text, StringComparison.Ordinal);
         go.Set();
         Assert.Equal("done", await caller.ReceiveAsync());
+    }
+
+    [Theory(Timeout = Deadline.Milliseconds)]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_handler_that_is_a_lambda_or_a_method_is_named_by_where_it_stands(bool lambda)
+    {
+        using var go = new Gate();
+        var log = new RecordingLog();
+        Task HoldUpAsync(Connection connection, CancellationToken stop)
+        {
+            go.Wait();
+            return Task.CompletedTask;
+        }
+        await using var server = new TcpServer("127.0.0.1:0", lambda ? (_, _) => HoldUpAsync(null!, default) : HoldUpAsync, Concurrency.EventLoop(), new ServerOptions { BlockedLoop = _limit, Grace = TimeSpan.Zero, LoggerFactory = log });
+        await server.StartAsync().InTime();
+        using Caller caller = await Caller.ConnectAsync(server);
+        LogRecord record = await log.WaitAsync(record => record.Id == LoopBlocked);
+        Assert.Contains($": {nameof(BlockedLoopTests)}.{nameof(A_handler_that_is_a_lambda_or_a_method_is_named_by_where_it_stands)} has held up", record.Text, StringComparison.Ordinal);
+        go.Set();
     }
 
     [Fact(Timeout = Deadline.Milliseconds)]
