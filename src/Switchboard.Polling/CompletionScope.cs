@@ -13,15 +13,15 @@ internal readonly struct CompletionScope
 
     private CompletionScope(SynchronizationContext? before) => _before = before;
 
-    /// <summary>Whether an awaiter asked for a context. If it is the loop's, the flag is dropped: completing on the
+    /// <summary>Whether an awaiter asked for a context. If it is the loop's own, the flag is dropped: completing on the
     /// loop's thread is coming back to it. Another context is kept and honoured.</summary>
-    internal static bool WantsContext(EventLoop loop, ref ValueTaskSourceOnCompletedFlags flags)
+    internal static bool WantsContext(SynchronizationContext own, ref ValueTaskSourceOnCompletedFlags flags)
     {
         if ((flags & ValueTaskSourceOnCompletedFlags.UseSchedulingContext) == 0)
         {
             return false;
         }
-        if (SynchronizationContext.Current == loop.Context)
+        if (SynchronizationContext.Current == own)
         {
             flags &= ~ValueTaskSourceOnCompletedFlags.UseSchedulingContext;
         }

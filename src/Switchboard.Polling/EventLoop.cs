@@ -50,7 +50,6 @@ public sealed partial class EventLoop : IDisposable
     /// right for a loop of one connection, wrong for a loop of many.</param>
     public EventLoop(Selector selector, bool waitsInline = false)
     {
-        LinuxPlatform.Require();
         ArgumentNullException.ThrowIfNull(selector);
         _selector = selector;
         WaitsInline = waitsInline;

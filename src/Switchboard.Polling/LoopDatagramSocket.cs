@@ -289,7 +289,7 @@ public sealed partial class LoopDatagramSocket : IReadyHandler, ILoopWaiter, IVa
 
     void IValueTaskSource<ReceivedDatagram>.OnCompleted(Action<object?> continuation, object? state, short token, ValueTaskSourceOnCompletedFlags flags)
     {
-        _receiveWantsContext = CompletionScope.WantsContext(_loop, ref flags);
+        _receiveWantsContext = CompletionScope.WantsContext(_loop.Context, ref flags);
         // Code of another thread goes on elsewhere: here it could hold up the loop.
         _receive.RunContinuationsAsynchronously = !_loop.IsCurrent;
         _receive.OnCompleted(continuation, state, token, flags);

@@ -102,7 +102,7 @@ internal sealed class LoopDelay : IValueTaskSource, ILoopWaiter
 
     void IValueTaskSource.OnCompleted(Action<object?> continuation, object? state, short token, ValueTaskSourceOnCompletedFlags flags)
     {
-        _wantsContext = CompletionScope.WantsContext(_loop, ref flags);
+        _wantsContext = CompletionScope.WantsContext(_loop.Context, ref flags);
         _source.RunContinuationsAsynchronously = !_loop.IsCurrent;
         _source.OnCompleted(continuation, state, token, flags);
     }

@@ -18,16 +18,23 @@ public abstract partial class Selector : IDisposable
     private const Trigger AllTriggers = Trigger.Edge | Trigger.OneShot | Trigger.Exclusive;
 
     private readonly Dictionary<int, SelectorKey> _keys = [];
-    private readonly DescriptorHandle _wakeEvent;
+    private readonly DescriptorHandle? _wakeEvent;
     private ReadyEvent[] _batch = [];
     private int _wakeRequested;
     private int _selecting;
     private bool _disposed;
 
-    private protected Selector()
+    private protected Selector() : this(MakeWakeEvent())
+    {
+    }
+
+    /// <summary>With what ends a wait; null if <see cref="Signal"/> does.</summary>
+    private protected Selector(DescriptorHandle? wakeEvent) => _wakeEvent = wakeEvent;
+
+    private static DescriptorHandle MakeWakeEvent()
     {
         LinuxPlatform.Require();
-        _wakeEvent = DescriptorCalls.CreateEvent();
+        return DescriptorCalls.CreateEvent();
     }
 
     /// <summary>Makes the best selector that this kernel has: epoll, else poll, else select.</summary>
@@ -246,6 +253,11 @@ public abstract partial class Selector : IDisposable
         {
             return;
         }
+        if (_wakeEvent is null)
+        {
+            Signal();
+            return;
+        }
         bool held = false;
         try
         {
@@ -281,11 +293,16 @@ public abstract partial class Selector : IDisposable
         }
         _keys.Clear();
         Close();
-        _wakeEvent.Dispose();
+        _wakeEvent?.Dispose();
         GC.SuppressFinalize(this);
     }
 
-    private protected int WakeDescriptor => _wakeEvent.Number;
+    private protected int WakeDescriptor => _wakeEvent!.Number;
+
+    /// <summary>Ends the wait of a selector that has no wake-up descriptor. Any thread.</summary>
+    private protected virtual void Signal()
+    {
+    }
 
     /// <summary>Watches a new key; throws if the kernel refuses, and then has kept nothing of it.</summary>
     private protected abstract void Add(SelectorKey key);
@@ -306,7 +323,10 @@ public abstract partial class Selector : IDisposable
     // good. One made in between now is answered by the Select that is just returning.
     private protected void AnswerWake()
     {
-        DescriptorCalls.ResetEvent(_wakeEvent.Number);
+        if (_wakeEvent is not null)
+        {
+            DescriptorCalls.ResetEvent(_wakeEvent.Number);
+        }
         Interlocked.Exchange(ref _wakeRequested, 0);
     }
 

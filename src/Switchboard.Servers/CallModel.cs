@@ -6,9 +6,10 @@ namespace Switchboard.Servers;
 /// <param name="Name">For the names of threads.</param>
 /// <param name="OnRoom">Called, on any thread, when a full model has room again.</param>
 /// <param name="OnUnhandled">Called with what escapes from posted work.</param>
-internal sealed record ModelSettings(string Name, Action OnRoom, Action<Exception> OnUnhandled);
+/// <param name="IsStream">True if requests are connections, false if they are datagrams.</param>
+internal sealed record ModelSettings(string Name, Action OnRoom, Action<Exception> OnUnhandled, bool IsStream);
 
-/// <summary>One call, as a model sees it: something to run on a loop, whose end is told.</summary>
+/// <summary>One call, as a model sees it: something to run somewhere, whose end is told.</summary>
 internal abstract class Call
 {
     [ThreadStatic]
@@ -24,8 +25,8 @@ internal abstract class Call
     /// <summary>The place in its model; the model's own.</summary>
     internal int Place { get; set; }
 
-    /// <summary>Serves the call on the loop's thread; never fails.</summary>
-    internal abstract Task RunAsync(EventLoop loop);
+    /// <summary>Serves the call on the loop's thread, or without a loop in the context that is current; never fails.</summary>
+    internal abstract Task RunAsync(EventLoop? loop);
 }
 
 /// <summary>Accepts and runs calls somewhere. <see cref="Start"/> and <see cref="HasRoom"/> are used on the loops that
@@ -37,6 +38,9 @@ internal abstract class CallModel
 
     /// <summary>True if calls run on the loops that accept.</summary>
     internal virtual bool RunsOnLoops => false;
+
+    /// <summary>True if callers come by sockets of the base library, not by descriptors that loops watch.</summary>
+    internal virtual bool UsesBaseSockets => false;
 
     internal abstract bool HasRoom { get; }
 

@@ -45,10 +45,19 @@ public abstract class Concurrency
         return new EventLoopConcurrency(loops == 0 ? Environment.ProcessorCount : loops);
     }
 
+    /// <summary>All calls on the thread pool, on the base library's asynchronous sockets. Each call runs one piece at a time,
+    /// on whatever thread is free: the model for systems without <c>epoll(7)</c>.</summary>
+    /// <returns>The model.</returns>
+    /// <remarks><para>A <see cref="TcpServer"/> with this model makes no system call of its own, so that it also runs where the
+    /// others can't; <see cref="Polling.ListenerOptions.ReusePort"/>, Unix sockets and datagrams still need Linux.</para>
+    /// <para>A handler that blocks takes a thread of the pool away from everybody; a
+    /// <see cref="BlockingRequestHandler"/> is refused when the server is made.</para></remarks>
+    public static Concurrency Tasks() => new TasksConcurrency();
+
     internal abstract CallModel Create(ModelSettings settings);
 
-    /// <summary>True if a handler may block its thread.</summary>
-    internal virtual bool AllowsBlocking => true;
+    /// <summary>What a handler would hold up that blocks its thread; null if it may.</summary>
+    internal virtual string? HeldUpByBlocking => null;
 
     private sealed class SequentialConcurrency : Concurrency
     {
@@ -61,9 +70,18 @@ public abstract class Concurrency
     {
         internal override CallModel Create(ModelSettings settings) => new EventLoopModel(loops);
 
-        internal override bool AllowsBlocking => false;
+        internal override string? HeldUpByBlocking => "the event loop and every caller on it";
 
         public override string ToString() => $"EventLoop({loops})";
+    }
+
+    private sealed class TasksConcurrency : Concurrency
+    {
+        internal override CallModel Create(ModelSettings settings) => new TasksModel(settings);
+
+        internal override string? HeldUpByBlocking => "the thread pool, on which every caller is served";
+
+        public override string ToString() => "Tasks()";
     }
 
     private sealed class ThreadsConcurrency(int limit, WhenFull whenFull, bool background, bool joinOnClose) : Concurrency

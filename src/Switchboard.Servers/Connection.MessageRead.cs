@@ -81,8 +81,8 @@ public sealed partial class Connection
         private ValueTask<int> Read()
         {
             Transport transport = _connection._transport;
-            // No buffer is held while nothing is there, but what comes after the wait must be read on the loop's thread.
-            _waitsOnly = !_connection.HasBuffered && transport.Loop is { IsCurrent: true };
+            // No buffer is held while nothing is there, but what comes after the wait must be read in a piece of the call.
+            _waitsOnly = !_connection.HasBuffered && transport.IsCurrent;
             if (_waitsOnly)
             {
                 _connection.ReturnBuffer();
@@ -102,7 +102,7 @@ public sealed partial class Connection
             message = null;
             if (_waitsOnly)
             {
-                if (_connection._transport.Loop is not { IsCurrent: true })
+                if (!_connection._transport.IsCurrent)
                 {
                     return false;
                 }
@@ -164,9 +164,9 @@ public sealed partial class Connection
 
         private void WaitInline()
         {
-            if (_connection._transport.Loop is { } loop)
+            if (_connection._transport.Context is not null)
             {
-                loop.WaitInline(static self => ((MessageRead)self!)._source.GetStatus(((MessageRead)self)._source.Version) != ValueTaskSourceStatus.Pending, this);
+                _connection._transport.WaitInline(static self => ((MessageRead)self!)._source.GetStatus(((MessageRead)self)._source.Version) != ValueTaskSourceStatus.Pending, this);
                 return;
             }
             using var done = new ManualResetEventSlim();
@@ -178,10 +178,10 @@ public sealed partial class Connection
 
         public void OnCompleted(Action<object?> continuation, object? state, short token, ValueTaskSourceOnCompletedFlags flags)
         {
-            if (_connection._transport.Loop is { } loop)
+            if (_connection._transport.Context is { } context)
             {
-                _wantsContext = CompletionScope.WantsContext(loop, ref flags);
-                _source.RunContinuationsAsynchronously = !loop.IsCurrent;
+                _wantsContext = CompletionScope.WantsContext(context, ref flags);
+                _source.RunContinuationsAsynchronously = !_connection._transport.IsCurrent;
             }
             _source.OnCompleted(continuation, state, token, flags);
         }

@@ -171,7 +171,7 @@ public sealed partial class Connection
     internal bool HasEnded => Volatile.Read(ref _end) is not null;
 
     /// <summary>True if the peer has sent more than was read.</summary>
-    internal bool HasUnread => HasBuffered || (_transport is SocketTransport socket && Linux.DescriptorCalls.CountUnread(socket.Handle.Number).Value > 0);
+    internal bool HasUnread => HasBuffered || _transport.HasUnread;
 
     /// <summary>Gives the connection its one end.</summary>
     internal ConnectionEnd Close()

@@ -1,5 +1,7 @@
 using System.Buffers;
+using System.Net;
 using System.Net.Sockets;
+using System.Runtime.InteropServices;
 using Switchboard.Linux;
 using Switchboard.Polling;
 
@@ -17,6 +19,8 @@ public abstract class DatagramServer : SocketServer<Datagram>
     private Type? _newestHandler;
     private long _lastId;
 
+    private DescriptorHandle Handle => (DescriptorHandle)SocketHandle!;
+
     private protected DatagramServer(ServerAddress address, HandlerSource<DatagramRequestHandler> handlers, Concurrency concurrency, ServerOptions? options, string kind)
         : base(address, concurrency, options, kind)
     {
@@ -27,9 +31,14 @@ public abstract class DatagramServer : SocketServer<Datagram>
     /// <inheritdoc/>
     public override ServerStatistics Statistics => new(Accepted, OpenCalls, Pauses, new Dictionary<ConnectionEndReason, long>());
 
-    private protected override DescriptorHandle Open() => BoundSocket.Create(Address.EndPoint, SocketType.Dgram, Options.Socket);
+    private protected override SafeHandle Open(out EndPoint? local)
+    {
+        DescriptorHandle handle = BoundSocket.Create(Address.EndPoint, SocketType.Dgram, Options.Socket);
+        local = SocketCalls.LocalAddress(handle.Number).ToEndPoint();
+        return handle;
+    }
 
-    private protected override void Listen(DescriptorHandle handle)
+    private protected override void Listen()
     {
     }
 
@@ -50,7 +59,7 @@ public abstract class DatagramServer : SocketServer<Datagram>
     private Datagram? Receive(Span<byte> buffer)
     {
         NativeAddress peer = default;
-        CallResult result = SocketCalls.ReceiveFrom(SocketHandle!.Number, buffer, ref peer, SocketCallFlags.DontWait | SocketCallFlags.Truncate);
+        CallResult result = SocketCalls.ReceiveFrom(Handle.Number, buffer, ref peer, SocketCallFlags.DontWait | SocketCallFlags.Truncate);
         if (result.WouldBlock)
         {
             return null;
@@ -88,7 +97,7 @@ public abstract class DatagramServer : SocketServer<Datagram>
             }
             else
             {
-                await DescriptorReadiness.WaitAsync(SocketHandle!, Interest.Write, cancellation);
+                await DescriptorReadiness.WaitAsync(Handle, Interest.Write, cancellation);
             }
         }
         result.OrThrow("sendto", remote.ToEndPoint()?.ToString());
@@ -96,7 +105,7 @@ public abstract class DatagramServer : SocketServer<Datagram>
 
     private CallResult Send(ReadOnlySpan<byte> data, in NativeAddress remote)
     {
-        DescriptorHandle handle = SocketHandle!;
+        DescriptorHandle handle = Handle;
         bool isHeld = false;
         try
         {
@@ -118,7 +127,7 @@ public abstract class DatagramServer : SocketServer<Datagram>
         }
     }
 
-    private protected override void CloseSocket(DescriptorHandle handle)
+    private protected override void CloseSocket(SafeHandle handle)
     {
         // Handlers that run still answer through it; RunLoop closes it when they have ended.
     }
@@ -128,7 +137,7 @@ public abstract class DatagramServer : SocketServer<Datagram>
     private protected override string DescribeWork(object work) => BlockedWork.Describe(work)
         ?? (_newestHandler is { } handler && handler != typeof(LambdaDatagramHandler) ? handler.Name : _handlerName);
 
-    private protected override void Attach(Datagram request, EventLoop loop)
+    private protected override void Attach(Datagram request, EventLoop? loop)
     {
     }
 

@@ -21,6 +21,11 @@ public abstract partial class SocketServer<TRequest>
         _acceptors[0].Resume();
     }
 
+    /// <summary>A request that was asked for has come. Any thread.</summary>
+    private protected void TellRequest() => _acceptors[0].Loop.Post(static self => ((IReadyHandler)self!).OnReady(Readiness.Readable), _acceptors[0]);
+
+    private protected bool UsesBaseSockets => _model.UsesBaseSockets;
+
     /// <summary>What one loop does about callers. On the loop's thread.</summary>
     private sealed class Acceptor : IReadyHandler
     {
@@ -50,7 +55,8 @@ public abstract partial class SocketServer<TRequest>
         /// <summary>Watches the socket, or leaves callers in the backlog.</summary>
         internal void Watch(bool watch)
         {
-            if (HasStopped || _server.SocketHandle is not { IsClosed: false } handle)
+            // A listener of the base library's is not watched: it tells by itself when a caller was asked for and comes.
+            if (HasStopped || _server.SocketHandle is not DescriptorHandle { IsClosed: false } handle)
             {
                 return;
             }

@@ -1,3 +1,5 @@
+using System.Net;
+using System.Runtime.InteropServices;
 using Switchboard.Linux;
 using Switchboard.Polling;
 
@@ -44,12 +46,12 @@ public abstract partial class SocketServer<TRequest>
     }
 
     /// <summary>Makes the socket.</summary>
-    private protected abstract DescriptorHandle Open();
+    private protected abstract SafeHandle Open(out EndPoint? local);
 
     /// <summary>Lets callers in.</summary>
-    private protected abstract void Listen(DescriptorHandle handle);
+    private protected abstract void Listen();
 
-    private protected DescriptorHandle? SocketHandle { get; private set; }
+    private protected SafeHandle? SocketHandle { get; private set; }
 
     /// <inheritdoc/>
     public sealed override void Bind()
@@ -59,8 +61,8 @@ public abstract partial class SocketServer<TRequest>
             ThrowIfStopped();
             if (SocketHandle is null)
             {
-                SocketHandle = Open();
-                LocalEndPoint = SocketCalls.LocalAddress(SocketHandle.Number).ToEndPoint();
+                SocketHandle = Open(out EndPoint? local);
+                LocalEndPoint = local;
                 _socketFile = BoundSocket.FileOf(LocalEndPoint) is { } path ? FileCalls.Identify(path) : null;
             }
         }
@@ -74,7 +76,7 @@ public abstract partial class SocketServer<TRequest>
             Bind();
             if (!_isActive)
             {
-                Listen(SocketHandle!);
+                Listen();
                 _isActive = true;
             }
         }
@@ -201,7 +203,7 @@ public abstract partial class SocketServer<TRequest>
             string name = _acceptors.Length > 1 ? $"{Name} loop {i + 1}" : _model.RunsOnLoops ? $"{Name} loop" : $"{Name} accept";
             new Thread(() => RunLoop(acceptor)) { Name = name, IsBackground = true }.Start();
         }
-        if (!Concurrency.AllowsBlocking && Options.BlockedLoop != Timeout.InfiniteTimeSpan)
+        if (_model.RunsOnLoops && Concurrency.HeldUpByBlocking is not null && Options.BlockedLoop != Timeout.InfiniteTimeSpan)
         {
             _monitor = new LoopMonitor(_model.Loops, Options.BlockedLoop, (work, time) => Log.LoopBlocked(Logger, Name, DescribeWork(work), time));
         }

@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using Switchboard.Linux;
 using Switchboard.Polling;
 
@@ -71,7 +72,7 @@ public abstract partial class SocketServer<TRequest>
         TimeSpan time = grace ?? Options.Grace;
         // A call of the server's asks: the stop must not wait for it.
         var own = Call.Current as ServedCall;
-        bool fromHandler = own?.Server == this || (!Concurrency.AllowsBlocking && _model.Loops.Any(static loop => loop.IsCurrent));
+        bool fromHandler = own?.Server == this || (_model.RunsOnLoops && !_model.ServesOneAtATime && _model.Loops.Any(static loop => loop.IsCurrent));
         if (fromHandler)
         {
             lock (_calls)
@@ -215,7 +216,7 @@ public abstract partial class SocketServer<TRequest>
     }
 
     /// <summary>Closes the server's socket; a datagram server keeps it until its calls have ended.</summary>
-    private protected virtual void CloseSocket(DescriptorHandle handle) => handle.Dispose();
+    private protected virtual void CloseSocket(SafeHandle handle) => handle.Dispose();
 
     private async Task DrainAsync(TimeSpan grace, Task ended)
     {

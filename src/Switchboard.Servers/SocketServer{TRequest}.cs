@@ -19,7 +19,7 @@ public abstract partial class SocketServer<TRequest> : SocketServer
     private readonly CallModel _model;
     private readonly Acceptor[] _acceptors;
     private readonly HashSet<ServedCall> _calls = [];
-    private readonly int _descriptorLimit = ProcessCalls.DescriptorLimit();
+    private readonly int _descriptorLimit;
     private readonly int _reserve;
     private long _accepted;
 
@@ -28,8 +28,10 @@ public abstract partial class SocketServer<TRequest> : SocketServer
     {
         ArgumentNullException.ThrowIfNull(concurrency);
         Concurrency = concurrency;
-        _model = concurrency.Create(new ModelSettings(Name, () => _acceptors![0].Loop.Post(static self => ((SocketServer<TRequest>)self!).OnRoom(), this), OnUnhandled));
+        _model = concurrency.Create(new ModelSettings(Name, () => _acceptors![0].Loop.Post(static self => ((SocketServer<TRequest>)self!).OnRoom(), this), OnUnhandled, IsStream: typeof(TRequest) == typeof(Connection)));
         _acceptors = [.. _model.Loops.Select(loop => new Acceptor(this, loop))];
+        // Without system calls of ours the limit is known where the system tells it in a file.
+        _descriptorLimit = _model.UsesBaseSockets ? KernelLimits.MaxDescriptors() ?? int.MaxValue : ProcessCalls.DescriptorLimit();
         _reserve = Math.Min(LargestReserve, _descriptorLimit / 8);
     }
 
@@ -112,8 +114,8 @@ public abstract partial class SocketServer<TRequest> : SocketServer
     /// <summary>Names what holds a loop up. Any thread.</summary>
     private protected abstract string DescribeWork(object work);
 
-    /// <summary>Gives a request the loop that it is served on, before <see cref="FinishAsync"/>.</summary>
-    private protected abstract void Attach(TRequest request, EventLoop loop);
+    /// <summary>Gives a request the loop that it is served on, if it has one, before <see cref="FinishAsync"/>.</summary>
+    private protected abstract void Attach(TRequest request, EventLoop? loop);
 
     /// <summary>Marks how a request ended, before it is shut down.</summary>
     private protected abstract void Mark(TRequest request, ConnectionEndReason reason, Exception? exception);
@@ -226,7 +228,7 @@ public abstract partial class SocketServer<TRequest> : SocketServer
     }
 
     /// <summary>Steps 4 to 6, on the call's own thread or loop. Never fails.</summary>
-    private async Task ServeAsync(ServedCall call, EventLoop loop)
+    private async Task ServeAsync(ServedCall call, EventLoop? loop)
     {
         TRequest request = call.Request;
         try
@@ -304,6 +306,6 @@ public abstract partial class SocketServer<TRequest> : SocketServer
         /// <summary>True if its handler awaits the server's stop, which then must not wait for it.</summary>
         internal bool AwaitsStop { get; set; }
 
-        internal override Task RunAsync(EventLoop loop) => server.ServeAsync(this, loop);
+        internal override Task RunAsync(EventLoop? loop) => server.ServeAsync(this, loop);
     }
 }

@@ -5,15 +5,20 @@ using Switchboard.Polling;
 
 namespace Switchboard.Servers;
 
-/// <summary>A connection's bytes on a socket. Until the call has a loop it can only be closed or sent a last word.</summary>
-internal sealed class SocketTransport(DescriptorHandle handle, NativeAddress remote) : Transport, ILoopSocketOwner
+/// <summary>A connection's bytes on a socket that a loop watches.</summary>
+internal sealed class SocketTransport(DescriptorHandle handle, NativeAddress remote) : StreamTransport, ILoopSocketOwner
 {
     private readonly NativeAddress _remote = remote;
     private volatile LoopSocket? _socket;
-    private Connection? _connection;
     private Exception? _abortedEarly;
 
-    internal override EventLoop? Loop => _socket?.Loop;
+    internal override SynchronizationContext? Context => _socket?.Loop.Context;
+
+    internal override bool IsCurrent => _socket is { Loop.IsCurrent: true };
+
+    internal override bool HasUnread => DescriptorCalls.CountUnread(handle.Number).Value > 0;
+
+    internal override int Descriptor => handle.Number;
 
     internal override EndPoint? RemoteEndPoint => _remote.ToEndPoint();
 
@@ -35,18 +40,13 @@ internal sealed class SocketTransport(DescriptorHandle handle, NativeAddress rem
 
     CancellationToken ILoopSocketOwner.StopToken => Connection.Stopping;
 
-    private Connection Connection => _connection ?? throw NotStarted();
-
     private LoopSocket Socket => _socket ?? throw NotStarted();
 
     internal Type? HandlerType => Connection.HandlerType;
 
-    internal void Belong(Connection connection) => _connection = connection;
-
-    /// <summary>Gives the call its loop. On the loop's thread.</summary>
-    internal void Attach(EventLoop loop)
+    internal override void Attach(EventLoop? loop)
     {
-        var socket = new LoopSocket(loop, handle, this);
+        var socket = new LoopSocket(loop!, handle, this);
         _socket = socket;
         // Against Abort on another thread: each writes its own field before it reads the other's.
         Interlocked.MemoryBarrier();
@@ -72,8 +72,11 @@ internal sealed class SocketTransport(DescriptorHandle handle, NativeAddress rem
 
     internal override ValueTask CloseOutputAsync() => Socket.CloseOutputAsync();
 
-    /// <summary>Ends a read that the handler has left behind. On the loop's thread.</summary>
-    internal void EndRead() => _socket?.EndRead(((ILoopSocketOwner)this).OnClosed());
+    internal override ValueTask EndReadAsync()
+    {
+        _socket?.EndRead(OnClosed());
+        return ValueTask.CompletedTask;
+    }
 
     internal override ValueTask FlushAsync() => _socket?.FlushAsync() ?? ValueTask.CompletedTask;
 
@@ -85,6 +88,8 @@ internal sealed class SocketTransport(DescriptorHandle handle, NativeAddress rem
             result.OrThrow("setsockopt", "TCP_NODELAY");
         }
     }
+
+    internal override void WaitInline(Func<object?, bool> done, object? state) => Socket.Loop.WaitInline(done, state);
 
     internal override void Abort(Exception cause)
     {
@@ -99,9 +104,7 @@ internal sealed class SocketTransport(DescriptorHandle handle, NativeAddress rem
     /// <summary>Wakes a blocked read or write for good. Any thread.</summary>
     internal void EndBoth() => _socket?.ShutdownNow(SocketShutdown.Both);
 
-    internal void CancelStopReads() => _socket?.Loop.Post(static socket => ((LoopSocket)socket!).CancelOwnerReads(), _socket);
-
-    public override string ToString() => $"{_connection}";
+    internal override void CancelStopReads() => _socket?.Loop.Post(static socket => ((LoopSocket)socket!).CancelOwnerReads(), _socket);
 
     internal override void Close()
     {
@@ -115,21 +118,13 @@ internal sealed class SocketTransport(DescriptorHandle handle, NativeAddress rem
         }
     }
 
-    Exception ILoopSocketOwner.OnIdle(TimeSpan limit) => Connection.Broken(ConnectionEndReason.Idle,
-        $"No byte came from the peer for {limit}, which is ConnectionLimits.Idle.");
+    Exception ILoopSocketOwner.OnIdle(TimeSpan limit) => OnIdle(limit);
 
-    Exception ILoopSocketOwner.OnWriteStalled(TimeSpan limit) => Connection.Broken(ConnectionEndReason.WriteStalled,
-        $"The peer took no byte for {limit}, which is ConnectionLimits.WriteStall.");
+    Exception ILoopSocketOwner.OnWriteStalled(TimeSpan limit) => OnWriteStalled(limit);
 
-    Exception ILoopSocketOwner.OnError(SystemCallException error) => Connection.Broken(ConnectionEndReason.Reset,
-        $"The connection was lost: {error.Message}", error);
+    Exception ILoopSocketOwner.OnError(SystemCallException error) => OnError(error);
 
-    Exception ILoopSocketOwner.OnTornWrite(int sent, int length) => Connection.Broken(ConnectionEndReason.Aborted,
-        $"A write was cancelled after {sent} of its {length} bytes were sent, which ends the connection: a part can't be taken back.");
+    Exception ILoopSocketOwner.OnTornWrite(int sent, int length) => OnTornWrite(sent, length);
 
-    Exception ILoopSocketOwner.OnClosed() => new ConnectionEndedException(Connection.Reason ?? ConnectionEndReason.HandlerReturned,
-        "The call has ended, and its connection with it. Await what you began before the handler returns.");
-
-    private static InvalidOperationException NotStarted() =>
-        new("The call has not started yet, so the connection can't be read or written. Do that in the handler; before it, only TrySend and Abort work.");
+    Exception ILoopSocketOwner.OnClosed() => OnClosed();
 }

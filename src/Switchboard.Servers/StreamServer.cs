@@ -1,3 +1,5 @@
+using System.Net;
+using System.Runtime.InteropServices;
 using Microsoft.Extensions.Logging;
 using Switchboard.Linux;
 using Switchboard.Polling;
@@ -16,6 +18,7 @@ public abstract class StreamServer : SocketServer<Connection>
     private readonly bool _isBlocking;
     private readonly long[] _endedBy = new long[Enum.GetValues<ConnectionEndReason>().Length];
     private Listener? _listener;
+    private TaskListener? _taskListener;
     private long _lastId;
 
     private protected StreamServer(ServerAddress address, HandlerSource<CallHandler> handlers, Concurrency concurrency, ServerOptions? options, string kind)
@@ -27,8 +30,8 @@ public abstract class StreamServer : SocketServer<Connection>
     }
 
     private static Concurrency Checked(Concurrency concurrency, HandlerSource<CallHandler> handlers) =>
-        handlers.IsBlocking && concurrency is { AllowsBlocking: false }
-            ? throw new ArgumentException($"{handlers.Name} is a BlockingRequestHandler: it would block the event loop and every caller on it. Choose Concurrency.Threads, or derive it from RequestHandler.", nameof(concurrency))
+        handlers.IsBlocking && concurrency is { HeldUpByBlocking: { } heldUp }
+            ? throw new ArgumentException($"{handlers.Name} is a BlockingRequestHandler: it would block {heldUp}. Choose Concurrency.Threads, or derive it from RequestHandler.", nameof(concurrency))
             : concurrency;
 
     /// <summary>Raised once for each connection that was accepted, when it has ended; on the thread that served it.</summary>
@@ -41,15 +44,23 @@ public abstract class StreamServer : SocketServer<Connection>
     public override ServerStatistics Statistics => new(Accepted, OpenCalls, Pauses,
         _endedBy.Select((count, reason) => ((ConnectionEndReason)reason, Count: Interlocked.Read(ref _endedBy[reason]))).Where(row => row.Count > 0).ToDictionary(row => row.Item1, row => row.Count));
 
-    private protected override DescriptorHandle Open()
+    private protected override SafeHandle Open(out EndPoint? local)
     {
+        if (UsesBaseSockets)
+        {
+            _taskListener = TaskListener.Bind(Address.EndPoint, Options.Socket, TellRequest);
+            local = _taskListener.LocalEndPoint;
+            return _taskListener.Handle;
+        }
         _listener = Listener.Bind(Address.EndPoint, Options.Socket);
+        local = _listener.LocalEndPoint;
         return _listener.Handle;
     }
 
-    private protected override void Listen(DescriptorHandle handle)
+    private protected override void Listen()
     {
-        _listener!.Listen(Options.Backlog);
+        _taskListener?.Listen(Options.Backlog);
+        _listener?.Listen(Options.Backlog);
         if (KernelLimits.MaxBacklog() is { } allowed && allowed < Options.Backlog)
         {
             Log.BacklogCapped(Logger, Name, Options.Backlog, allowed);
@@ -59,13 +70,11 @@ public abstract class StreamServer : SocketServer<Connection>
     /// <inheritdoc/>
     protected override Connection? GetRequest()
     {
-        NativeAddress peer = default;
-        CallResult result = _listener!.Accept(ref peer);
-        if (result.WouldBlock)
+        StreamTransport? transport = _taskListener is not null ? _taskListener.TryAccept() : Accept(_listener!);
+        if (transport is null)
         {
             return null;
         }
-        var transport = new SocketTransport(new DescriptorHandle(result.OrThrow("accept4", Name)), peer);
         var connection = new Connection(Interlocked.Increment(ref _lastId), transport, Options.Limits, Stopping);
         transport.Belong(connection);
         if (Logger.IsEnabled(LogLevel.Debug))
@@ -73,6 +82,13 @@ public abstract class StreamServer : SocketServer<Connection>
             Log.CallerAccepted(Logger, Name, Describe(connection));
         }
         return connection;
+    }
+
+    private SocketTransport? Accept(Listener listener)
+    {
+        NativeAddress peer = default;
+        CallResult result = listener.Accept(ref peer);
+        return result.WouldBlock ? null : new SocketTransport(new DescriptorHandle(result.OrThrow("accept4", Name)), peer);
     }
 
     /// <inheritdoc/>
@@ -106,13 +122,13 @@ public abstract class StreamServer : SocketServer<Connection>
 
     private async ValueTask LingerAsync(Connection request, ValueTask flushed)
     {
-        var transport = (SocketTransport)request.Transport;
+        var transport = (StreamTransport)request.Transport;
         try
         {
             await flushed;
             if (HasUnread(request))
             {
-                transport.EndRead();
+                await transport.EndReadAsync();
                 await transport.CloseOutputAsync();
                 using var time = new CancellationTokenSource(_linger);
                 var waste = new byte[4096];
@@ -148,7 +164,13 @@ public abstract class StreamServer : SocketServer<Connection>
         ConnectionEnded?.Invoke(request, end);
     }
 
-    private protected override int DescriptorOf(Connection request) => ((SocketTransport)request.Transport).Handle.Number;
+    private protected override void CloseSocket(SafeHandle handle)
+    {
+        _taskListener?.Dispose();
+        base.CloseSocket(handle);
+    }
+
+    private protected override int DescriptorOf(Connection request) => ((StreamTransport)request.Transport).Descriptor;
 
     private protected override string Describe(Connection request) => request.ToString();
 
@@ -158,7 +180,7 @@ public abstract class StreamServer : SocketServer<Connection>
 
     private string NameOf(Type? handler) => handler is null || handler == typeof(LambdaHandler) ? _handlerName : handler.Name;
 
-    private protected override void Attach(Connection request, EventLoop loop) => ((SocketTransport)request.Transport).Attach(loop);
+    private protected override void Attach(Connection request, EventLoop? loop) => ((StreamTransport)request.Transport).Attach(loop);
 
     private protected override void Mark(Connection request, ConnectionEndReason reason, Exception? exception) => request.SetCause(reason, exception);
 
@@ -166,15 +188,14 @@ public abstract class StreamServer : SocketServer<Connection>
 
     private protected override void TellStop(Connection request)
     {
-        var transport = (SocketTransport)request.Transport;
         if (_isBlocking)
         {
             request.SetCause(ConnectionEndReason.Stopped, null);
-            transport.EndInput();
+            ((SocketTransport)request.Transport).EndInput();
         }
         else
         {
-            transport.CancelStopReads();
+            ((StreamTransport)request.Transport).CancelStopReads();
         }
     }
 

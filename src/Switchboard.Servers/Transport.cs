@@ -1,13 +1,18 @@
 using System.Net;
-using Switchboard.Polling;
 
 namespace Switchboard.Servers;
 
-/// <summary>What carries a connection's bytes: a socket on a loop, or memory. One read at a time.</summary>
+/// <summary>What carries a connection's bytes: a socket, or memory. One read at a time.</summary>
 internal abstract class Transport
 {
-    /// <summary>The loop that it runs on; null in memory, where every thread is as good as another.</summary>
-    internal virtual EventLoop? Loop => null;
+    /// <summary>Where the pieces of the call run, one at a time; null in memory, where every thread is as good as another.</summary>
+    internal virtual SynchronizationContext? Context => null;
+
+    /// <summary>True while the calling thread runs a piece of the call.</summary>
+    internal virtual bool IsCurrent => false;
+
+    /// <summary>True if the peer is known to have sent more than was received.</summary>
+    internal virtual bool HasUnread => false;
 
     internal abstract EndPoint? LocalEndPoint { get; }
 
@@ -22,7 +27,7 @@ internal abstract class Transport
     /// <summary>An empty buffer means: wait until a read would not wait.</summary>
     internal abstract ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellation);
 
-    /// <summary>Reads without waiting: the count, 0 at the end of input, -1 if nothing is there. On the loop's thread.</summary>
+    /// <summary>Reads without waiting: the count, 0 at the end of input, -1 if nothing is there. In a piece of the call.</summary>
     internal abstract int TryRead(Span<byte> buffer);
 
     internal abstract ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellation);
@@ -40,6 +45,10 @@ internal abstract class Transport
     internal virtual void SetNoDelay(bool noDelay)
     {
     }
+
+    /// <summary>Waits within a piece of the call until something is done; throws where that would hold up others. Where
+    /// there is a context only.</summary>
+    internal virtual void WaitInline(Func<object?, bool> done, object? state) => throw new InvalidOperationException("Without a context any thread may block.");
 
     /// <summary>Fails what is pending and what comes later. Any thread.</summary>
     internal abstract void Abort(Exception cause);

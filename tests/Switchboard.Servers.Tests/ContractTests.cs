@@ -17,6 +17,13 @@ public sealed class ContractUnderSeveralLoops() : ContractTests(Concurrency.Even
     protected override bool WaitsInline => false;
 }
 
+public sealed class ContractUnderTasks() : ContractTests(Concurrency.Tasks())
+{
+    protected override bool HasOwnThread => false;
+
+    protected override bool WaitsInline => false;
+}
+
 /// <summary>What a handler may rely on under every model. A model joins by one class above.</summary>
 public abstract partial class ContractTests(Concurrency model)
 {

@@ -198,5 +198,5 @@ public sealed class ServerLifetimeTests
 internal sealed class ExposedServer(Concurrency? concurrency, ServerOptions options, Func<Connection, CancellationToken, Task> handle, string address = "127.0.0.1:0")
     : TcpServer(address, handle, concurrency, options)
 {
-    internal int Descriptor => SocketHandle!.Number;
+    internal int Descriptor => (int)SocketHandle!.DangerousGetHandle();
 }
