@@ -24,6 +24,25 @@ public sealed partial class BenchTests
     }
 
     [Fact(Timeout = Limit)]
+    public async Task Redis_is_measured_where_it_is_installed_and_left_out_in_a_sentence_elsewhere()
+    {
+        using BenchProgram bench = new("redis", "--rounds", "1", "--seconds", "0.1");
+        (string[] results, string progress, int exitCode) = await bench.EndAsync();
+        Assert.True(exitCode == 0, progress);
+        Assert.Matches(@"(?m)^round 1 of 1: ours-eventloop get, 16 at once, [0-9.]+ k/s, [0-9.]+ us of processor time per command$", progress);
+        if (progress.Contains("The peer redis-server is left out", StringComparison.Ordinal))
+        {
+            Assert.Empty(results);
+            return;
+        }
+        Assert.Equal(
+            from load in (string[])["ping", "set", "get", "ping-pipeline-16", "set-pipeline-16", "get-pipeline-16"]
+            from figure in (string[])["cpu us", "rate k/s"]
+            select $"redis-{load}-{figure}",
+            results.Select(line => NameAndUnit(line, "eventloop", "redis-server")));
+    }
+
+    [Fact(Timeout = Limit)]
     public async Task Progress_tells_latencies_in_order()
     {
         using BenchProgram bench = new("echo", "--rounds", "1", "--seconds", "0.1", "--ours", "ours-eventloop", "--peers", "dotnet-async-sockets");
