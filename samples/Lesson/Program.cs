@@ -6,6 +6,7 @@ using Lesson;
     ("multiplexers", "One call watches many descriptors: select, poll and epoll give the same answer.", Multiplexers.Run),
     ("select-terminal", "Waits for lines from standard input: a terminal, a pipe or a file.", SelectTerminal.Run),
     ("select-server", "Serves many clients on one thread with select. [PORT]", SelectServer.Run),
+    ("select-server-handler", "The select server as a handler on an event loop. [PORT]", SelectServerHandler.Run),
     ("select-client", "Sends each line of standard input to the select server. [PORT]", SelectClient.Run),
     ("port-reuse", "Binds a port again at once, and twice, with the two options for it.", PortReuse.Run),
     ("hotline-threads", "The 10086 hotline: a thread for each caller. [PORT]", HotlineThreads.Run),
@@ -21,7 +22,7 @@ if (args.Length == 0)
 {
     foreach ((string name, string sentence, _) in rows)
     {
-        Console.WriteLine($"{name,-18} {sentence}");
+        Console.WriteLine($"{name,-21} {sentence}");
     }
     return 0;
 }

@@ -99,10 +99,12 @@ public sealed class LessonMultiplexersTests
         Assert.Equal("select get stdin hello\n\nselect get stdin unfinished business\n\n", output);
     }
 
-    [Fact(Timeout = Limit)]
-    public async Task Select_server_serves_many_clients_on_one_thread_whoever_is_silent()
+    [Theory(Timeout = Limit)]
+    [InlineData("select-server")]
+    [InlineData("select-server-handler")]
+    public async Task Select_server_serves_many_clients_on_one_thread_whoever_is_silent(string lesson)
     {
-        using ChildProgram server = ChildProgram.StartAssembly("Lesson", "select-server", "0");
+        using ChildProgram server = ChildProgram.StartAssembly("Lesson", lesson, "0");
         IPEndPoint address = IPEndPoint.Parse((await server.WaitForLineAsync("listening on "))["listening on ".Length..]);
         List<Socket> clients = [];
         for (int i = 0; i < 50; i++)
