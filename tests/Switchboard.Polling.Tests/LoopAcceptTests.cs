@@ -82,7 +82,7 @@ public sealed class LoopAcceptTests
     [InlineData(false)]
     public async Task Dispose_ends_the_accepts_that_wait_and_closes_the_descriptor(bool onLoop)
     {
-        int before = Descriptors.Count();
+        int before = Descriptors.CountBefore();
         await using (EventLoop loop = EventLoop.Start())
         {
             Listener listener = Listen();

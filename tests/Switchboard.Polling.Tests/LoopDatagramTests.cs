@@ -27,7 +27,7 @@ public sealed class LoopDatagramTests : IDisposable
     [InlineData(LoopAddresses.Abstract, false)]
     public async Task Datagrams_arrive_one_by_one_with_their_sender_who_can_be_answered(string kind, bool onLoop)
     {
-        int before = Descriptors.Count();
+        int before = Descriptors.CountBefore();
         await using (EventLoop loop = EventLoop.Start())
         {
             await loop.DoAsync(onLoop, async () =>
@@ -227,7 +227,7 @@ public sealed class LoopDatagramTests : IDisposable
     [InlineData(false)]
     public async Task Dispose_fails_what_is_pending_and_removes_the_file(bool onLoop)
     {
-        int before = Descriptors.Count();
+        int before = Descriptors.CountBefore();
         await using (EventLoop loop = EventLoop.Start())
         {
             await loop.DoAsync(onLoop, async () =>
@@ -258,7 +258,7 @@ public sealed class LoopDatagramTests : IDisposable
     [Fact(Timeout = Limit)]
     public async Task What_is_pending_when_the_loop_ends_is_cancelled_and_so_is_what_comes_later()
     {
-        int before = Descriptors.Count();
+        int before = Descriptors.CountBefore();
         EventLoop loop = EventLoop.Start();
         EndPoint address = _addresses.Free(LoopAddresses.Unix);
         LoopDatagramSocket receiver = LoopDatagramSocket.Bind(loop, address);

@@ -27,18 +27,18 @@ public sealed class LoopThreadTests
     [Fact(Timeout = Limit)]
     public async Task An_asynchronous_dispose_stops_the_loop_and_closes_its_descriptors()
     {
-        int before = Descriptors.Count();
+        int before = Descriptors.CountBefore();
         EventLoop loop = EventLoop.Start();
         Assert.True(Descriptors.Count() > before);
         await loop.DisposeAsync();
         Assert.True(loop.Completion.IsCompletedSuccessfully);
-        Assert.Equal(before, Descriptors.Count());
+        Descriptors.WaitFor(before);
     }
 
     [Fact(Timeout = Limit)]
     public async Task A_loop_may_be_disposed_on_its_own_thread()
     {
-        int before = Descriptors.Count();
+        int before = Descriptors.CountBefore();
         EventLoop loop = EventLoop.Start();
         Thread thread = await loop.InvokeAsync(() =>
         {
@@ -47,11 +47,11 @@ public sealed class LoopThreadTests
         });
         await loop.Completion.Within();
         thread.JoinOrFail();
-        Assert.Equal(before, Descriptors.Count());
+        Descriptors.WaitFor(before);
 
         EventLoop other = EventLoop.Start();
         await other.InvokeAsync(async () => await other.DisposeAsync()).Within();
-        Assert.Equal(before, Descriptors.Count());
+        Descriptors.WaitFor(before);
     }
 
     [Fact(Timeout = Limit)]
@@ -95,7 +95,7 @@ public sealed class LoopThreadTests
     [Fact]
     public void What_the_async_main_throws_comes_out_as_it_is()
     {
-        int before = Descriptors.Count();
+        int before = Descriptors.CountBefore();
         Assert.Equal("at once", Assert.Throws<FormatException>(() => EventLoop.Run(Task (_) => throw new FormatException("at once"))).Message);
         Assert.Equal("later", Assert.Throws<FormatException>(() => EventLoop.Run(async _ =>
         {
@@ -110,7 +110,7 @@ public sealed class LoopThreadTests
         using CancellationTokenSource source = new();
         source.Cancel();
         Assert.Equal(source.Token, Assert.Throws<TaskCanceledException>(() => EventLoop.Run(_ => Task.FromCanceled(source.Token))).CancellationToken);
-        Assert.Equal(before, Descriptors.Count());
+        Descriptors.WaitFor(before);
     }
 
     [Fact]
