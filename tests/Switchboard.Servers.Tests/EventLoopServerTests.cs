@@ -1,0 +1,223 @@
+using Microsoft.Extensions.Logging;
+using Switchboard.Tests;
+
+namespace Switchboard.Servers.Tests;
+
+/// <summary>Has the descriptors and threads of the process to itself, and so can count them.</summary>
+[CollectionDefinition(nameof(Alone), DisableParallelization = true)]
+public sealed class Alone;
+
+/// <summary>What is special about a server on event loops: what it refuses, how it idles and how it ends.</summary>
+[Collection(nameof(Alone))]
+public sealed class EventLoopServerTests
+{
+    private const int Limit = 120_000;
+
+    [Theory(Timeout = Limit)]
+    [MemberData(nameof(Models.OnLoops), MemberType = typeof(Models))]
+    public async Task A_blocking_handler_is_refused_with_what_to_choose_instead_and_nothing_stays_open(Model model)
+    {
+        string[] before = Descriptors();
+        for (int attempt = 0; attempt < 20; attempt++)
+        {
+            foreach (Func<object> make in (Func<object>[])[
+                () => new TcpServer("127.0.0.1:0", (Func<BlockingRequestHandler>)(() => new Blocking()), model.Make()),
+                () => new TcpServer<Blocking>("127.0.0.1:0", model.Make()),
+                () => new UnixStreamServer<Blocking>("unix:@refused", model.Make())])
+            {
+                var refused = Assert.Throws<ArgumentException>("concurrency", make);
+                Assert.Contains("would block the event loop", refused.Message, StringComparison.Ordinal);
+                Assert.Contains("Choose Concurrency.Threads", refused.Message, StringComparison.Ordinal);
+            }
+        }
+        Assert.Equal(before, Descriptors());
+        // The same handler is welcome where it may block.
+        await using var server = new TcpServer<Blocking>("127.0.0.1:0", Concurrency.Threads());
+        await server.StartAsync().InTime();
+        using Caller caller = await Caller.ConnectAsync(server);
+        Assert.Equal("served", await caller.ReadTextToEndAsync());
+    }
+
+    [Theory(Timeout = Limit)]
+    [MemberData(nameof(Models.OnLoops), MemberType = typeof(Models))]
+    public async Task A_server_with_callers_who_say_nothing_takes_no_processor_time(Model model)
+    {
+        const string name = "idle-loops";
+        await using var server = new TcpServer("127.0.0.1:0", LineEcho.ServeAsync, model.Make(), new ServerOptions { Name = name });
+        await server.StartAsync().InTime();
+        Caller[] callers = await LineEcho.ConnectAllAsync(server, 50);
+        await Task.WhenAll(callers.Select(caller => caller.SayAsync("hello")));
+        TimeSpan time = TimeSpan.FromSeconds(1);
+        TimeSpan before = LoopThreads.ProcessorTime(name);
+        Assert.True(before > TimeSpan.Zero, "The loops are not among the threads that are looked at.");
+        // Nothing must happen in this time.
+        await Task.Delay(time);
+        Assert.InRange(LoopThreads.ProcessorTime(name) - before, TimeSpan.Zero, time / 100);
+        LineEcho.DisposeAll(callers);
+    }
+
+    [Theory(Timeout = Limit)]
+    [MemberData(nameof(Models.OnLoops), MemberType = typeof(Models))]
+    public async Task A_stop_with_many_calls_in_flight_ends_each_with_its_reason_and_leaves_nothing(Model model)
+    {
+        const int kinds = 5;
+        int each = Scale.Of(40);
+        byte[] much = Sizes.Pattern(1024 * 1024);
+        // Once, for what the runtime opens and keeps.
+        await using (var first = new TcpServer("127.0.0.1:0", LineEcho.ServeAsync, model.Make()))
+        {
+            await first.StartAsync().InTime();
+            LineEcho.DisposeAll(await LineEcho.ConnectAllAsync(first, 1));
+        }
+        string[] before = Descriptors();
+        int inFlight = 0;
+        int left = 0;
+        var ends = new EndRecorder();
+        var log = new RecordingLog();
+        var server = new TcpServer("127.0.0.1:0", async (connection, stop) =>
+        {
+            try
+            {
+                string kind = System.Text.Encoding.UTF8.GetString((await connection.ReadMessageAsync(Framing.Line, stop) ?? default).Span);
+                // In flight from its first wait on.
+                Task wait = kind switch
+                {
+                    "reads" => connection.ReadAsync(new byte[1], stop).AsTask(),
+                    "reads on" => connection.ReadAsync(new byte[1]).AsTask(),
+                    "writes" => WriteAsync(connection),
+                    "waits" => Task.Delay(Timeout.Infinite, stop),
+                    _ => Task.Run(async () => await connection.ReadAsync(new byte[1], stop)),
+                };
+                Interlocked.Increment(ref inFlight);
+                await wait;
+            }
+            finally
+            {
+                Interlocked.Increment(ref left);
+            }
+        }, model.Make(), new ServerOptions { LoggerFactory = log });
+        async Task WriteAsync(Connection connection)
+        {
+            // Thousands of full buffers would need more memory than the kernel gives.
+            Linux.SocketCalls.SetOption(((SocketTransport)connection.Transport).Handle.Number, Linux.SocketCallOption.SendBuffer, 1);
+            await connection.WriteAsync(much, connection.Stopping);
+        }
+        server.ConnectionEnded += ends.Add;
+        await server.StartAsync().InTime();
+        Caller[] callers = await LineEcho.ConnectAllAsync(server, kinds * each);
+        string[] names = ["reads", "reads on", "writes", "waits", "elsewhere"];
+        await Task.WhenAll(callers.Select((caller, number) => caller.SendAsync(names[number % kinds] + "\n")));
+        await Deadline.UntilAsync(() => Volatile.Read(ref inFlight) == callers.Length, "all calls are in flight");
+        Connection[] connections = [.. server.Connections];
+        long started = Environment.TickCount64;
+
+        await server.StopAsync(TimeSpan.FromMilliseconds(200)).InTime();
+        TestContext.Current.TestOutputHelper?.WriteLine($"{model}: {callers.Length} calls ended within {Environment.TickCount64 - started} ms.");
+        Assert.Equal((callers.Length, callers.Length), (left, connections.Length));
+        Assert.Equal(new Dictionary<ConnectionEndReason, long> { [ConnectionEndReason.Stopped] = callers.Length }, server.Statistics.EndedBy);
+        Assert.Equal(0, server.Statistics.Open);
+        ConnectionEnd[] told = await Task.WhenAll(connections.Select(connection => connection.Closed)).InTime();
+        Assert.All(told, end => Assert.Equal(ConnectionEndReason.Stopped, end.Reason));
+        Assert.Equal(callers.Length, ends.More);
+        // Those who looked at their token went by themselves; the others were ended after the grace.
+        Assert.Contains($"ends {2 * each} calls", Assert.Single(log.Records, record => record.Level >= LogLevel.Warning).Text, StringComparison.Ordinal);
+        await Task.WhenAll(callers.Select(caller => caller.WaitForEndAsync()));
+        LineEcho.DisposeAll(callers);
+        await Deadline.UntilAsync(() => !Descriptors().Except(before).Any(), "all descriptors are closed");
+    }
+
+    [Theory(Timeout = Limit)]
+    [MemberData(nameof(Models.OnLoops), MemberType = typeof(Models))]
+    public async Task A_loop_that_is_blocked_for_ever_keeps_neither_the_stop_nor_the_socket_file(Model model)
+    {
+        TimeSpan unwind = TimeSpan.FromSeconds(2);
+        TimeSpan grace = TimeSpan.FromMilliseconds(500);
+        using var folder = new TemporaryFolder();
+        using var release = new ManualResetEventSlim();
+        var log = new RecordingLog();
+        await using var server = new UnixStreamServer(folder.Address("blocked"), async (connection, stop) =>
+        {
+            if ((await connection.ReadMessageAsync(Framing.Line, stop))!.Value.Length > 0)
+            {
+                await LineEcho.ServeAsync(connection, stop);
+                return;
+            }
+            Assert.True(connection.TrySend("."u8));
+            Assert.True(release.Wait(Deadline.Time, CancellationToken.None));
+        }, model.Make(), new ServerOptions { LoggerFactory = log });
+        await server.StartAsync().InTime();
+        string file = folder.File("blocked");
+        Caller[] callers = await LineEcho.ConnectAllAsync(server, 6);
+        foreach (Caller caller in callers)
+        {
+            await caller.SendAsync("talk\n");
+            await caller.SayAsync("hello");
+        }
+        using Caller blocking = await Caller.ConnectAsync(server);
+        await blocking.SendAsync("\n");
+        await blocking.ExpectAsync(".");
+        Assert.True(File.Exists(file));
+        long started = Environment.TickCount64;
+        await server.StopAsync(grace).InTime();
+        TimeSpan took = TimeSpan.FromMilliseconds(Environment.TickCount64 - started);
+        Assert.InRange(took, grace + unwind - TimeSpan.FromMilliseconds(50), grace + unwind + TimeSpan.FromSeconds(5));
+        Assert.False(File.Exists(file));
+        Assert.True(server.Completion.IsCompletedSuccessfully);
+        Assert.Contains(log.Records, record => record.Id == 4 && record.Level == LogLevel.Error);
+        await blocking.WaitForEndAsync();
+        release.Set();
+        LineEcho.DisposeAll(callers);
+    }
+
+    [Theory(Timeout = Limit)]
+    [InlineData(Model.OneLoop, false)]
+    [InlineData(Model.OneLoop, true)]
+    [InlineData(Model.ThreeLoops, false)]
+    [InlineData(Model.ThreeLoops, true)]
+    [InlineData(Model.Threads, true)]
+    public async Task A_handler_may_stop_its_server_from_wherever_it_has_come_to(Model model, bool elsewhere)
+    {
+        TcpServer? server = null;
+        await using var used = server = new TcpServer("127.0.0.1:0", async (connection, stop) =>
+        {
+            await connection.ReadAsync(new byte[1], stop);
+            if (elsewhere)
+            {
+                await Task.Run(() => { }, stop).ConfigureAwait(false);
+                Assert.Null(Polling.EventLoop.Current);
+            }
+            await server!.StopAsync();
+            Assert.False(server.Completion.IsCompleted, "The server has ended while its handler runs.");
+            await connection.WriteAsync("stopped"u8.ToArray(), CancellationToken.None);
+        }, model.Make());
+        await server.StartAsync().InTime();
+        using Caller caller = await Caller.ConnectAsync(server);
+        using Caller other = await Caller.ConnectAsync(server);
+        await caller.SendAsync("x");
+        Assert.Equal("stopped", await caller.ReadTextToEndAsync());
+        Assert.Empty(await other.ReadToEndAsync());
+        await server.Completion.InTime();
+    }
+
+    [Theory(Timeout = Limit)]
+    [MemberData(nameof(Models.OnLoops), MemberType = typeof(Models))]
+    public async Task Each_of_those_who_come_to_an_idle_server_is_served_whichever_loop_takes_them(Model model)
+    {
+        await using var server = new TcpServer("127.0.0.1:0", LineEcho.ServeAsync, model.Make());
+        await server.StartAsync().InTime();
+        for (int round = 0; round < 200; round++)
+        {
+            using Caller caller = await Caller.ConnectAsync(server);
+            await caller.SayAsync($"{round}");
+        }
+    }
+
+    /// <summary>What is open, as the kernel names it.</summary>
+    private static string[] Descriptors() =>
+        [.. Directory.GetFiles("/proc/self/fd").Select(path => new FileInfo(path) is { LinkTarget: { } target } ? $"{Path.GetFileName(path)} {target}" : "").Where(line => line.Length > 0 && !line.Contains("/proc/", StringComparison.Ordinal)).Order()];
+
+    public sealed class Blocking : BlockingRequestHandler
+    {
+        protected override void Handle(CancellationToken stop) => Connection.Write("served"u8);
+    }
+}
