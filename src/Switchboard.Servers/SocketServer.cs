@@ -85,7 +85,8 @@ public abstract class SocketServer : IAsyncDisposable
     /// that are left after the grace time. A second call with a shorter grace cuts the first one's short.</summary>
     /// <param name="grace">The grace time; null for <see cref="ServerOptions.Grace"/>.</param>
     /// <returns>Completes when the server has ended. Called by a handler, it completes when all other calls have ended, so
-    /// that a handler may await it.</returns>
+    /// that a handler may await it. A handler that has left its thread or loop, after <c>ConfigureAwait(false)</c> on
+    /// something that is not its connection's, is not known for one: it is ended after the grace time as if it worked on.</returns>
     public abstract Task StopAsync(TimeSpan? grace);
 
     /// <summary>Stops with <see cref="ServerOptions.Grace"/> and frees everything.</summary>
