@@ -179,6 +179,11 @@ public abstract partial class SocketServer<TRequest> : SocketServer
                 Discard(request, ConnectionEndReason.Limit);
             }
         }
+        if (UsesBaseSockets && _wanted > 0 && !IsStopping && !at.IsPaused)
+        {
+            // A watched listener would tell of those who wait still; this one must be asked.
+            TellRequest();
+        }
     }
 
     /// <summary>True if a request has one of the last descriptors of the process: without any, the runtime can't even start
