@@ -229,10 +229,10 @@ internal sealed class Commands(Store store, RespWriter replies)
         found.ForEach(text => replies.Bulk(Encoding.ASCII.GetBytes(text)));
     }
 
-    /// <summary>redis-cli asks for help on commands; it has its own for when there is none.</summary>
+    /// <summary>Without DOCS: redis-cli then shows the hints that it has itself.</summary>
     private void CommandTable(RespCommand command)
     {
-        if (command.Count == 1 || Is(command[1], "DOCS"))
+        if (command.Count == 1)
         {
             replies.Array(0);
         }

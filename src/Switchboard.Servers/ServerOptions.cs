@@ -27,9 +27,7 @@ public sealed record ServerOptions
 
     /// <summary>A handler that blocks its event loop for longer than this is named in the log, a warning for each time.
     /// Default 1 second; 1 millisecond or more, or <see cref="Timeout.InfiniteTimeSpan"/> for never.</summary>
-    public TimeSpan BlockedLoop { get; init => field = value >= TimeSpan.FromMilliseconds(1) || value == Timeout.InfiniteTimeSpan
-        ? value
-        : throw new ArgumentOutOfRangeException(nameof(value), value, "The time must be 1 millisecond or more, or Timeout.InfiniteTimeSpan for never."); } = TimeSpan.FromSeconds(1);
+    public TimeSpan BlockedLoop { get; init => field = BlockedTime(value); } = TimeSpan.FromSeconds(1);
 
     /// <summary>The longest datagram that is taken whole, in bytes, 1 or more. Default 65,535.</summary>
     public int MaxPacketSize { get; init => field = AtLeast(value, 1); } = 65_535;
@@ -45,6 +43,10 @@ public sealed record ServerOptions
         ArgumentOutOfRangeException.ThrowIfLessThan(value, least);
         return value;
     }
+
+    private static TimeSpan BlockedTime(TimeSpan value) => value >= TimeSpan.FromMilliseconds(1) || value == Timeout.InfiniteTimeSpan
+        ? value
+        : throw new ArgumentOutOfRangeException(nameof(value), value, "The time must be 1 millisecond or more, or Timeout.InfiniteTimeSpan for never.");
 
     private static TimeSpan Time(TimeSpan value) => value >= TimeSpan.Zero || value == Timeout.InfiniteTimeSpan
         ? value

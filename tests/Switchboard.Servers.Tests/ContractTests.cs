@@ -3,16 +3,16 @@ using System.Threading.Channels;
 
 namespace Switchboard.Servers.Tests;
 
-public sealed class ContractUnderSequential() : ContractTests(Concurrency.Sequential());
+public sealed class ContractUnderSequential() : OwnThreadContractTests(Concurrency.Sequential());
 
-public sealed class ContractUnderThreads() : ContractTests(Concurrency.Threads());
+public sealed class ContractUnderThreads() : OwnThreadContractTests(Concurrency.Threads());
 
-public sealed class ContractUnderEventLoop() : ContractTests(Concurrency.EventLoop())
+public sealed class ContractUnderEventLoop() : OwnThreadContractTests(Concurrency.EventLoop())
 {
     protected override bool WaitsInline => false;
 }
 
-public sealed class ContractUnderSeveralLoops() : ContractTests(Concurrency.EventLoop(3))
+public sealed class ContractUnderSeveralLoops() : OwnThreadContractTests(Concurrency.EventLoop(3))
 {
     protected override bool WaitsInline => false;
 }
@@ -33,44 +33,8 @@ public abstract partial class ContractTests(Concurrency model)
     /// <summary>False under a model whose thread carries other connections too.</summary>
     protected virtual bool WaitsInline => true;
 
-    [Fact(Timeout = Deadline.Milliseconds)]
-    public async Task An_await_of_anything_comes_back_to_the_thread_of_the_call()
-    {
-        Assert.SkipUnless(HasOwnThread, "This model promises no thread of its own.");
-        var channel = Channel.CreateUnbounded<int>();
-        await using var call = new OneCall<List<int>>(model, async (connection, stop) =>
-        {
-            var seen = new List<int> { Environment.CurrentManagedThreadId };
-            var buffer = new byte[16];
-            async Task LookAfter(Task task)
-            {
-                await task;
-                seen.Add(Environment.CurrentManagedThreadId);
-            }
-            await LookAfter(connection.ReadAsync(buffer, stop).AsTask());
-            await LookAfter(connection.WriteAsync("a"u8.ToArray(), stop).AsTask());
-            await LookAfter(connection.ReadMessageAsync(Framing.Line, stop).AsTask());
-            await LookAfter(Task.Run(() => { }, stop));
-            await LookAfter(OfALibraryAsync());
-            await LookAfter(Task.Delay(1, stop));
-            await LookAfter(channel.Reader.ReadAsync(stop).AsTask());
-            await Task.Yield();
-            seen.Add(Environment.CurrentManagedThreadId);
-            return seen;
-        });
-        using Caller caller = await call.CallAsync();
-        await caller.SendAsync("x");
-        await caller.ExpectAsync("a");
-        await caller.SendAsync("line\n");
-        await channel.Writer.WriteAsync(1, TestContext.Current.CancellationToken);
-        List<int> threads = await call.Result;
-        Assert.Equal(9, threads.Count);
-        Assert.Single(threads.Distinct());
-        Assert.NotEqual(Environment.CurrentManagedThreadId, threads[0]);
-    }
-
     /// <summary>As an HttpClient does: its own awaits ask for no context, and it completes on the thread pool.</summary>
-    private static async Task<int> OfALibraryAsync()
+    private protected static async Task<int> OfALibraryAsync()
     {
         await Task.Run(() => { }).ConfigureAwait(false);
         await Task.Yield();
@@ -204,32 +168,6 @@ public abstract partial class ContractTests(Concurrency model)
         }
         await caller.SendAsync("thanks");
         Assert.Equal("thanks", await call.Result);
-    }
-
-    [Fact(Timeout = Deadline.Milliseconds)]
-    public async Task An_await_without_the_context_on_our_own_operations_stays_on_the_thread_of_the_call()
-    {
-        Assert.SkipUnless(HasOwnThread, "This model promises no thread of its own.");
-        await using var call = new OneCall<bool>(model, async (connection, stop) =>
-        {
-            int thread = Environment.CurrentManagedThreadId;
-            var buffer = new byte[16];
-            for (int i = 0; i < 3; i++)
-            {
-                await connection.ReadAsync(buffer, stop).ConfigureAwait(false);
-                Assert.Equal(thread, Environment.CurrentManagedThreadId);
-                await connection.WriteAsync("!"u8.ToArray(), stop).ConfigureAwait(false);
-                Assert.Equal(thread, Environment.CurrentManagedThreadId);
-            }
-            return true;
-        });
-        using Caller caller = await call.CallAsync();
-        for (int i = 0; i < 3; i++)
-        {
-            await caller.SendAsync("x");
-            await caller.ExpectAsync("!");
-        }
-        Assert.True(await call.Result);
     }
 
     [Fact(Timeout = Deadline.Milliseconds)]
