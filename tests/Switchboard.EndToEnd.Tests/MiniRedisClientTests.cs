@@ -12,6 +12,7 @@ public sealed class MiniRedisClientTests
     [Theory(Timeout = Limit)]
     [InlineData("threads")]
     [InlineData("sequential")]
+    [InlineData("eventloop")]
     public async Task Redis_cli_talks_to_it(string model)
     {
         Installed.Require(Cli);
@@ -60,14 +61,15 @@ public sealed class MiniRedisClientTests
     }
 
     [Theory(Timeout = Limit)]
-    [InlineData(1)]
-    [InlineData(16)]
-    public async Task Redis_benchmark_runs_and_each_of_its_increments_counts(int pipeline)
+    [InlineData(1, "--model", "threads")]
+    [InlineData(16, "--model", "threads")]
+    [InlineData(16, "--model", "eventloop", "--loops", "2")]
+    public async Task Redis_benchmark_runs_and_each_of_its_increments_counts(int pipeline, params string[] model)
     {
         Installed.Require(Benchmark);
         Installed.Require(Cli);
         const int Requests = 20_000;
-        using SwitchboardTool redis = await SwitchboardTool.ServeAsync("miniredis");
+        using SwitchboardTool redis = await SwitchboardTool.ServeAsync("miniredis", model);
         using ChildProgram benchmark = Start(redis, Benchmark, "-t", "ping,set,get,incr", "-n", $"{Requests}", "-c", "20", "-P", $"{pipeline}", "--csv");
         (int exitCode, string output, string error) = await benchmark.WaitForEndAsync();
         Assert.Equal(0, exitCode);
