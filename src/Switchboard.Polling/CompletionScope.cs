@@ -15,6 +15,8 @@ internal readonly struct CompletionScope
 
     /// <summary>Whether an awaiter asked for a context. If it is the loop's own, the flag is dropped: completing on the
     /// loop's thread is coming back to it. Another context is kept and honoured.</summary>
+    internal static bool WantsContext(EventLoop loop, ref ValueTaskSourceOnCompletedFlags flags) => WantsContext(loop.Context, ref flags);
+
     internal static bool WantsContext(SynchronizationContext own, ref ValueTaskSourceOnCompletedFlags flags)
     {
         if ((flags & ValueTaskSourceOnCompletedFlags.UseSchedulingContext) == 0)

@@ -141,7 +141,7 @@ public sealed partial class LoopSocket
 
         public void OnCompleted(Action<object?> continuation, object? state, short token, ValueTaskSourceOnCompletedFlags flags)
         {
-            _wantsContext = CompletionScope.WantsContext(socket._loop.Context, ref flags);
+            _wantsContext = CompletionScope.WantsContext(socket._loop, ref flags);
             _source.RunContinuationsAsynchronously = !socket._loop.IsCurrent;
             _source.OnCompleted(continuation, state, token, flags);
         }

@@ -312,7 +312,7 @@ public sealed partial class LoopSocket : IReadyHandler, IValueTaskSource<int>, I
 
     void IValueTaskSource<int>.OnCompleted(Action<object?> continuation, object? state, short token, ValueTaskSourceOnCompletedFlags flags)
     {
-        _readWantsContext = CompletionScope.WantsContext(_loop.Context, ref flags);
+        _readWantsContext = CompletionScope.WantsContext(_loop, ref flags);
         // Code of another thread goes on elsewhere: here it could hold up the loop.
         _read.RunContinuationsAsynchronously = !_loop.IsCurrent;
         _read.OnCompleted(continuation, state, token, flags);

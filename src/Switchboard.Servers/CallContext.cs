@@ -13,6 +13,7 @@ internal sealed class CallContext(Call call, Action<Exception> onUnhandled) : Sy
 
     private readonly Lock _gate = new();
     private readonly Queue<(SendOrPostCallback Callback, object? State)> _pieces = new();
+    private Call? _call = call;
     private bool _isRunning;
     private int _allowance;
 
@@ -89,7 +90,7 @@ internal sealed class CallContext(Call call, Action<Exception> onUnhandled) : Sy
     {
         SynchronizationContext? before = Current;
         _running = this;
-        Call.Current = call;
+        Call.Current = _call;
         SetSynchronizationContext(this);
         _allowance = TurnAllowance;
         try
@@ -116,6 +117,9 @@ internal sealed class CallContext(Call call, Action<Exception> onUnhandled) : Sy
         }
         Queue();
     }
+
+    /// <summary>What its handler has left behind runs on, and serves nobody.</summary>
+    internal void Ended() => Call.Current = _call = null;
 
     private void Invoke(SendOrPostCallback callback, object? state)
     {

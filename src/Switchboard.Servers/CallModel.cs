@@ -39,6 +39,9 @@ internal abstract class CallModel
     /// <summary>True if calls run on the loops that accept.</summary>
     internal virtual bool RunsOnLoops => false;
 
+    /// <summary>True if a loop carries many calls.</summary>
+    internal virtual bool SharesLoops => false;
+
     /// <summary>True if callers come by sockets of the base library, not by descriptors that loops watch.</summary>
     internal virtual bool UsesBaseSockets => false;
 

@@ -11,6 +11,8 @@ internal sealed class EventLoopModel(int loops) : CallModel
 
     internal override bool RunsOnLoops => true;
 
+    internal override bool SharesLoops => true;
+
     internal override bool HasRoom => true;
 
     internal override void Start(Call call)

@@ -203,7 +203,7 @@ public abstract partial class SocketServer<TRequest>
             string name = _acceptors.Length > 1 ? $"{Name} loop {i + 1}" : _model.RunsOnLoops ? $"{Name} loop" : $"{Name} accept";
             new Thread(() => RunLoop(acceptor)) { Name = name, IsBackground = true }.Start();
         }
-        if (_model.RunsOnLoops && Concurrency.HeldUpByBlocking is not null && Options.BlockedLoop != Timeout.InfiniteTimeSpan)
+        if (_model.SharesLoops && Options.BlockedLoop != Timeout.InfiniteTimeSpan)
         {
             _monitor = new LoopMonitor(_model.Loops, Options.BlockedLoop, (work, time) => Log.LoopBlocked(Logger, Name, DescribeWork(work), time));
         }

@@ -72,7 +72,7 @@ public abstract partial class SocketServer<TRequest>
         TimeSpan time = grace ?? Options.Grace;
         // A call of the server's asks: the stop must not wait for it.
         var own = Call.Current as ServedCall;
-        bool fromHandler = own?.Server == this || (_model.RunsOnLoops && !_model.ServesOneAtATime && _model.Loops.Any(static loop => loop.IsCurrent));
+        bool fromHandler = own?.Server == this || (_model.SharesLoops && _model.Loops.Any(static loop => loop.IsCurrent));
         if (fromHandler)
         {
             lock (_calls)

@@ -13,4 +13,6 @@ internal sealed class TasksModel(ModelSettings settings) : CallModel
 
     internal override void Start(Call call) =>
         new CallContext(call, settings.OnUnhandled).Post(static call => _ = ((Call)call!).RunAsync(null), call);
+
+    internal override void Ended(Call call) => CallContext.OfThisPiece?.Ended();
 }

@@ -178,7 +178,7 @@ public sealed class ClassicTests
     {
         await using Served<bool> served = new(handler =>
         {
-            int descriptor = ((SocketTransport)handler.Connection.Transport).Handle.Number;
+            int descriptor = ((StreamTransport)handler.Connection.Transport).Descriptor;
             return Task.FromResult(SocketCalls.GetOption(descriptor, SocketCallOption.NoDelay).Value != 0);
         }, noDelay: noDelay);
         using Caller caller = await served.CallAsync();

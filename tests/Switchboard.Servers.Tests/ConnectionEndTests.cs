@@ -9,11 +9,13 @@ public sealed class ConnectionEndTests
     private static readonly byte[] _much = Sizes.Pattern(Sizes.MoreThanBuffered);
 
     [Theory(Timeout = Deadline.Milliseconds)]
-    [InlineData(false)]
-    [InlineData(true)]
-    public async Task Peer_closed(bool blocking)
+    [InlineData(Model.Threads, false)]
+    [InlineData(Model.Threads, true)]
+    [InlineData(Model.OneLoop, false)]
+    [InlineData(Model.Tasks, false)]
+    public async Task Peer_closed(Model model, bool blocking)
     {
-        await using WatchedCalls calls = Reading(blocking);
+        await using WatchedCalls calls = Reading(model, blocking);
         using Caller caller = await calls.CallAsync();
         await caller.SendAsync("hello");
         await caller.ExpectAsync("!");
@@ -26,11 +28,13 @@ public sealed class ConnectionEndTests
     }
 
     [Theory(Timeout = Deadline.Milliseconds)]
-    [InlineData(false)]
-    [InlineData(true)]
-    public async Task Reset_while_the_handler_reads(bool blocking)
+    [InlineData(Model.Threads, false)]
+    [InlineData(Model.Threads, true)]
+    [InlineData(Model.OneLoop, false)]
+    [InlineData(Model.Tasks, false)]
+    public async Task Reset_while_the_handler_reads(Model model, bool blocking)
     {
-        await using WatchedCalls calls = Reading(blocking);
+        await using WatchedCalls calls = Reading(model, blocking);
         using Caller caller = await calls.CallAsync();
         await caller.SendAsync("hello");
         await caller.ExpectAsync("!");
@@ -40,11 +44,13 @@ public sealed class ConnectionEndTests
     }
 
     [Theory(Timeout = Deadline.Milliseconds)]
-    [InlineData(false)]
-    [InlineData(true)]
-    public async Task Reset_while_the_handler_writes(bool blocking)
+    [InlineData(Model.Threads, false)]
+    [InlineData(Model.Threads, true)]
+    [InlineData(Model.OneLoop, false)]
+    [InlineData(Model.Tasks, false)]
+    public async Task Reset_while_the_handler_writes(Model model, bool blocking)
     {
-        await using WatchedCalls calls = Writing(blocking, ConnectionLimits.Default);
+        await using WatchedCalls calls = Writing(model, blocking, ConnectionLimits.Default);
         using Caller caller = await calls.CallAsync(receiveBuffer: 16 * 1024);
         await caller.ReadAsync(100);
         caller.Reset();
@@ -53,11 +59,13 @@ public sealed class ConnectionEndTests
     }
 
     [Theory(Timeout = Deadline.Milliseconds)]
-    [InlineData(false)]
-    [InlineData(true)]
-    public async Task Reset_before_the_caller_was_accepted(bool blocking)
+    [InlineData(Model.Threads, false)]
+    [InlineData(Model.Threads, true)]
+    [InlineData(Model.OneLoop, false)]
+    [InlineData(Model.Tasks, false)]
+    public async Task Reset_before_the_caller_was_accepted(Model model, bool blocking)
     {
-        await using WatchedCalls calls = Reading(blocking);
+        await using WatchedCalls calls = Reading(model, blocking);
         calls.Server.Activate();
         using (Caller caller = await Caller.ConnectAsync(calls.Server))
         {
@@ -111,11 +119,13 @@ public sealed class ConnectionEndTests
     }
 
     [Theory(Timeout = Deadline.Milliseconds)]
-    [InlineData(false)]
-    [InlineData(true)]
-    public async Task Idle(bool blocking)
+    [InlineData(Model.Threads, false)]
+    [InlineData(Model.Threads, true)]
+    [InlineData(Model.OneLoop, false)]
+    [InlineData(Model.Tasks, false)]
+    public async Task Idle(Model model, bool blocking)
     {
-        await using WatchedCalls calls = Reading(blocking, new ConnectionLimits { Idle = _short });
+        await using WatchedCalls calls = Reading(model, blocking, new ConnectionLimits { Idle = _short });
         using Caller caller = await calls.CallAsync();
         await caller.WaitForEndAsync();
         ConnectionEnd end = await calls.AssertEndsAsync(ConnectionEndReason.Idle);
@@ -124,11 +134,13 @@ public sealed class ConnectionEndTests
     }
 
     [Theory(Timeout = Deadline.Milliseconds)]
-    [InlineData(false)]
-    [InlineData(true)]
-    public async Task Write_stalled(bool blocking)
+    [InlineData(Model.Threads, false)]
+    [InlineData(Model.Threads, true)]
+    [InlineData(Model.OneLoop, false)]
+    [InlineData(Model.Tasks, false)]
+    public async Task Write_stalled(Model model, bool blocking)
     {
-        await using WatchedCalls calls = Writing(blocking, new ConnectionLimits { WriteStall = _short });
+        await using WatchedCalls calls = Writing(model, blocking, new ConnectionLimits { WriteStall = _short });
         using Caller caller = await calls.CallAsync(receiveBuffer: 16 * 1024);
         ConnectionEnd end = await calls.AssertEndsAsync(ConnectionEndReason.WriteStalled);
         Assert.InRange(end.Sent, 1, _much.Length - 1);
@@ -179,11 +191,13 @@ public sealed class ConnectionEndTests
     }
 
     [Theory(Timeout = Deadline.Milliseconds)]
-    [InlineData(false)]
-    [InlineData(true)]
-    public async Task Stopped(bool blocking)
+    [InlineData(Model.Threads, false)]
+    [InlineData(Model.Threads, true)]
+    [InlineData(Model.OneLoop, false)]
+    [InlineData(Model.Tasks, false)]
+    public async Task Stopped(Model model, bool blocking)
     {
-        await using WatchedCalls calls = Reading(blocking);
+        await using WatchedCalls calls = Reading(model, blocking);
         using Caller caller = await calls.CallAsync();
         await caller.SendAsync("hello");
         await caller.ExpectAsync("!");
@@ -193,11 +207,13 @@ public sealed class ConnectionEndTests
     }
 
     [Theory(Timeout = Deadline.Milliseconds)]
-    [InlineData(false)]
-    [InlineData(true)]
-    public async Task Stopped_after_the_grace_time(bool blocking)
+    [InlineData(Model.Threads, false)]
+    [InlineData(Model.Threads, true)]
+    [InlineData(Model.OneLoop, false)]
+    [InlineData(Model.Tasks, false)]
+    public async Task Stopped_after_the_grace_time(Model model, bool blocking)
     {
-        await using WatchedCalls calls = Writing(blocking, ConnectionLimits.Default);
+        await using WatchedCalls calls = Writing(model, blocking, ConnectionLimits.Default);
         using Caller caller = await calls.CallAsync(receiveBuffer: 16 * 1024);
         await caller.ReadAsync(100);
         await calls.Server.StopAsync(TimeSpan.Zero).InTime();
@@ -298,8 +314,11 @@ public sealed class ConnectionEndTests
         Assert.Equal(3, calls.Server.Statistics.EndedBy[ConnectionEndReason.HandlerReturned]);
     }
 
-    [Fact(Timeout = Deadline.Milliseconds)]
-    public async Task Of_many_callers_that_leave_in_many_ways_each_has_one_end()
+    [Theory(Timeout = Deadline.Milliseconds)]
+    [InlineData(Model.Threads)]
+    [InlineData(Model.OneLoop)]
+    [InlineData(Model.Tasks)]
+    public async Task Of_many_callers_that_leave_in_many_ways_each_has_one_end(Model model)
     {
         const int count = 120;
         await using var calls = new WatchedCalls(async (connection, stop) =>
@@ -317,7 +336,7 @@ public sealed class ConnectionEndTests
                         break;
                 }
             }
-        });
+        }, concurrency: model.Make());
         await Task.WhenAll(Enumerable.Range(0, count).Select(async index =>
         {
             using Caller caller = await calls.CallAsync();
@@ -345,7 +364,7 @@ public sealed class ConnectionEndTests
     }
 
     /// <summary>A handler that answers each read with one byte, until the end of input.</summary>
-    private static WatchedCalls Reading(bool blocking, ConnectionLimits? limits = null) => blocking
+    private static WatchedCalls Reading(Model model, bool blocking, ConnectionLimits? limits = null) => blocking
         ? new WatchedCalls(new BlockingLambda(connection =>
         {
             while (connection.Read(new byte[10]) > 0)
@@ -359,9 +378,9 @@ public sealed class ConnectionEndTests
             {
                 await connection.WriteAsync("!"u8.ToArray(), stop);
             }
-        }, limits);
+        }, limits, model.Make());
 
-    private static WatchedCalls Writing(bool blocking, ConnectionLimits limits) => blocking
+    private static WatchedCalls Writing(Model model, bool blocking, ConnectionLimits limits) => blocking
         ? new WatchedCalls(new BlockingLambda(connection => connection.Write(_much)), limits)
-        : new WatchedCalls(async (connection, stop) => await connection.WriteAsync(_much, stop), limits);
+        : new WatchedCalls(async (connection, stop) => await connection.WriteAsync(_much, stop), limits, model.Make());
 }

@@ -14,7 +14,7 @@ public sealed class CrowdTests
     private const int Limit = 300_000;
 
     [Theory(Timeout = Limit)]
-    [MemberData(nameof(Models.OnLoops), MemberType = typeof(Models))]
+    [MemberData(nameof(Models.Together), MemberType = typeof(Models))]
     public async Task Callers_who_are_reset_at_random_times_disturb_none_of_as_many_who_stay(Model model)
     {
         int half = Scale.Of(400);

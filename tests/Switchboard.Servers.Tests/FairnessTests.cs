@@ -2,18 +2,21 @@ using System.Net.Sockets;
 
 namespace Switchboard.Servers.Tests;
 
-/// <summary>On a loop with one who always has something to do, everybody else has a turn too.</summary>
+/// <summary>Beside one who always has something to do, everybody else has a turn too.</summary>
 public sealed class FairnessTests
 {
     private static readonly byte[] _chunk = Sizes.Pattern(64 * 1024);
 
     [Theory(Timeout = Deadline.Milliseconds)]
-    [InlineData("packets")]
-    [InlineData("lines")]
-    [InlineData("echo")]
-    public async Task A_caller_with_endless_data_starves_nobody(string kind)
+    [InlineData("packets", Model.OneLoop)]
+    [InlineData("lines", Model.OneLoop)]
+    [InlineData("echo", Model.OneLoop)]
+    [InlineData("packets", Model.Tasks)]
+    [InlineData("lines", Model.Tasks)]
+    [InlineData("echo", Model.Tasks)]
+    public async Task A_caller_with_endless_data_starves_nobody(string kind, Model model)
     {
-        await using TcpServer server = await ServeAsync();
+        await using TcpServer server = await ServeAsync(model);
         await AssertServedWhileAsync(server, async (flood, over) =>
         {
             await flood.SendAsync(kind + "\n");
@@ -27,10 +30,12 @@ public sealed class FairnessTests
         });
     }
 
-    [Fact(Timeout = Deadline.Milliseconds)]
-    public async Task An_endless_writer_to_a_fast_reader_starves_nobody()
+    [Theory(Timeout = Deadline.Milliseconds)]
+    [InlineData(Model.OneLoop)]
+    [InlineData(Model.Tasks)]
+    public async Task An_endless_writer_to_a_fast_reader_starves_nobody(Model model)
     {
-        await using TcpServer server = await ServeAsync();
+        await using TcpServer server = await ServeAsync(model);
         await AssertServedWhileAsync(server, async (reader, over) =>
         {
             await reader.SendAsync("write\n");
@@ -38,8 +43,10 @@ public sealed class FairnessTests
         });
     }
 
-    [Fact(Timeout = Deadline.Milliseconds)]
-    public async Task An_endless_writer_whom_the_kernel_never_stops_gives_the_others_their_turn()
+    [Theory(Timeout = Deadline.Milliseconds)]
+    [InlineData(Model.OneLoop)]
+    [InlineData(Model.Tasks)]
+    public async Task An_endless_writer_whom_the_kernel_never_stops_gives_the_others_their_turn(Model model)
     {
         // Nobody has to keep up with him: what he writes is never more than there is room for.
         int turns = 0;
@@ -55,7 +62,7 @@ public sealed class FairnessTests
                 await connection.WriteAsync(ReadOnlyMemory<byte>.Empty, CancellationToken.None);
                 turns++;
             }
-        }, Concurrency.EventLoop());
+        }, model.Make());
         await server.StartAsync().InTime();
         using Caller writer = await Caller.ConnectAsync(server);
         await writer.SendAsync("write\n");
@@ -70,7 +77,7 @@ public sealed class FairnessTests
     }
 
     [Theory(Timeout = Deadline.Milliseconds)]
-    [MemberData(nameof(Models.OnLoops), MemberType = typeof(Models))]
+    [MemberData(nameof(Models.Together), MemberType = typeof(Models))]
     public async Task An_endless_row_of_new_callers_starves_none_of_those_who_are_in(Model model)
     {
         await using TcpServer server = await ServeAsync(model);
@@ -85,7 +92,7 @@ public sealed class FairnessTests
         Assert.True(server.Statistics.Accepted > 20, "Too few new callers came to disturb anybody.");
     }
 
-    private static async Task<TcpServer> ServeAsync(Model model = Model.OneLoop)
+    private static async Task<TcpServer> ServeAsync(Model model)
     {
         var server = new TcpServer("127.0.0.1:0", async (connection, stop) =>
         {

@@ -9,7 +9,7 @@ public sealed class FramingTests
 {
     public static TheoryData<string> Dialects => Dialect.All;
 
-    public static MatrixTheoryData<string, Model> DialectsAndModels => new(Dialect.Names, [Model.Threads, Model.OneLoop, Model.ThreeLoops]);
+    public static MatrixTheoryData<string, Model> DialectsAndModels => new(Dialect.Names, [Model.Threads, Model.OneLoop, Model.ThreeLoops, Model.Tasks]);
 
     [Theory(Timeout = Deadline.Milliseconds)]
     [MemberData(nameof(Dialects))]

@@ -136,7 +136,7 @@ public sealed class ServerLifetimeTests
         var sockets = new List<string>();
         await using var server = new ExposedServer(model.Make(), new ServerOptions { Name = name }, (connection, _) =>
         {
-            sockets.Add(Link(((SocketTransport)connection.Transport).Handle.Number));
+            sockets.Add(Link(((StreamTransport)connection.Transport).Descriptor));
             return Task.CompletedTask;
         });
         await server.StartAsync().InTime();

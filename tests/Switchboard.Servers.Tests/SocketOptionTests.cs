@@ -50,7 +50,7 @@ public sealed class SocketOptionTests
         var options = new ServerOptions { Socket = new() { NoDelay = on, KeepAlive = !on } };
         await using var server = new ExposedServer(null, options, (connection, _) =>
         {
-            int descriptor = ((SocketTransport)connection.Transport).Handle.Number;
+            int descriptor = ((StreamTransport)connection.Transport).Descriptor;
             seen.SetResult((IsSet(descriptor, SocketCallOption.NoDelay), IsSet(descriptor, SocketCallOption.KeepAlive)));
             return Task.CompletedTask;
         });

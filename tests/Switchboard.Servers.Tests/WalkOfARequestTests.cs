@@ -15,11 +15,16 @@ public sealed class WalkOfARequestTests
     [InlineData(Model.Sequential, true)]
     [InlineData(Model.OneLoop, false)]
     [InlineData(Model.ThreeLoops, false)]
+    [InlineData(Model.Tasks, false)]
     public async Task The_steps_come_in_order(Model model, bool blocking)
     {
         await using StepServer server = Make(model, blocking);
         await ServeOneAsync(server);
         Assert.Equal(_whole, server.Steps);
+        if (model == Model.Tasks)
+        {
+            return;
+        }
         int[] threads = [.. server.Threads.Select(step => step.Thread).Distinct()];
         Assert.Equal(model == Model.Threads ? 2 : 1, threads.Length);
         Assert.Single(server.Threads.SkipWhile(step => step.Step != "finish").Select(step => step.Thread).Distinct());

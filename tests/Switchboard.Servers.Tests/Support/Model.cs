@@ -7,6 +7,7 @@ public enum Model
     Threads,
     OneLoop,
     ThreeLoops,
+    Tasks,
 }
 
 /// <summary>The models, as data of theories.</summary>
@@ -14,13 +15,15 @@ public static class Models
 {
     public static TheoryData<Model> All => [.. Enum.GetValues<Model>()];
 
-    public static TheoryData<Model> OnLoops => [Model.OneLoop, Model.ThreeLoops];
+    /// <summary>Those whose threads serve many callers each.</summary>
+    public static TheoryData<Model> Together => [Model.OneLoop, Model.ThreeLoops, Model.Tasks];
 
     internal static Concurrency Make(this Model model) => model switch
     {
         Model.Sequential => Concurrency.Sequential(),
         Model.Threads => Concurrency.Threads(),
         Model.OneLoop => Concurrency.EventLoop(),
-        _ => Concurrency.EventLoop(3),
+        Model.ThreeLoops => Concurrency.EventLoop(3),
+        _ => Concurrency.Tasks(),
     };
 }
