@@ -12,10 +12,11 @@ internal static class ServeCommand
     private const string Sequential = "sequential";
     private const string Threads = "threads";
     private const string EventLoop = "eventloop";
+    private const string Tasks = "tasks";
     private const string Wait = "wait";
     private const string Refuse = "refuse";
 
-    private static readonly string[] _models = [Sequential, Threads, EventLoop];
+    private static readonly string[] _models = [Sequential, Threads, EventLoop, Tasks];
 
     internal static Command Create()
     {
@@ -29,7 +30,7 @@ internal static class ServeCommand
             HelpName = "HOST:PORT|unix:PATH",
             DefaultValueFactory = _ => "127.0.0.1:8009",
         };
-        Option<string> model = Choice("--model", "-m", _models, Threads, "Where calls run: one after another, each on a thread of its own, or all on event loops.");
+        Option<string> model = Choice("--model", "-m", _models, Threads, "Where calls run: one after another, each on a thread of its own, all on event loops, or all on the thread pool.");
         Option<int> limit = Count("--limit", least: 1, 2048, "The most calls at once, for --model threads.");
         Option<string> full = Choice("--when-full", null, [Wait, Refuse], Wait, "What becomes of callers beyond the limit: they wait in the backlog, or are refused.");
         Option<int> loops = Count("--loops", least: 0, 1, "How many event loops, for --model eventloop; 0 for one a processor.");
@@ -62,6 +63,7 @@ internal static class ServeCommand
             line.GetValue(model) switch
             {
                 Sequential => Concurrency.Sequential(),
+                Tasks => Concurrency.Tasks(),
                 EventLoop => Concurrency.EventLoop(line.GetValue(loops)),
                 _ => Concurrency.Threads(line.GetValue(limit), line.GetValue(full) == Refuse ? WhenFull.Refuse : WhenFull.Wait),
             },

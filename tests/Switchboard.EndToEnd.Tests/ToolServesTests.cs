@@ -52,6 +52,7 @@ public sealed class ToolServesTests
     [InlineData("--model", "sequential")]
     [InlineData("--model", "eventloop")]
     [InlineData("--model", "eventloop", "--loops", "2")]
+    [InlineData("--model", "tasks")]
     public async Task Echo_sends_back_what_it_reads_byte_for_byte(params string[] model)
     {
         using SwitchboardTool tool = await SwitchboardTool.ServeAsync("echo", model);
@@ -139,12 +140,15 @@ public sealed class ToolServesTests
         Assert.Equal(new AddressInUseException("bind", first.Address).Message + "\n", error);
     }
 
-    [Fact(Timeout = Limit)]
-    public async Task A_unix_socket_is_served_and_its_file_goes_with_the_server()
+    [Theory(Timeout = Limit)]
+    [InlineData("threads")]
+    [InlineData("eventloop")]
+    [InlineData("tasks")]
+    public async Task A_unix_socket_is_served_and_its_file_goes_with_the_server(string model)
     {
         using var folder = new TemporaryFolder();
         string path = folder["echo.sock"];
-        using SwitchboardTool tool = await SwitchboardTool.ServeAsync("echo", "--bind", $"unix:{path}");
+        using SwitchboardTool tool = await SwitchboardTool.ServeAsync("echo", "--bind", $"unix:{path}", "--model", model);
         Assert.Equal($"unix:{path}", tool.Address);
         using (Caller caller = await tool.CallAsync())
         {

@@ -25,7 +25,7 @@ public sealed class ToolWordsTests
     }
 
     [Theory(Timeout = Limit)]
-    [InlineData("--model 'carrier-pigeon' is none of sequential, threads, eventloop.", "serve", "echo", "--model", "carrier-pigeon")]
+    [InlineData("--model 'carrier-pigeon' is none of sequential, threads, eventloop, tasks.", "serve", "echo", "--model", "carrier-pigeon")]
     [InlineData("--backlog '-1' is not a whole number from 0 to 2147483647.", "serve", "echo", "--backlog", "-1")]
     [InlineData("--limit '0' is not a whole number from 1 to 2147483647.", "serve", "echo", "--limit", "0")]
     [InlineData("--grace 'long' is not a number of seconds from 0 to 1000000.", "serve", "echo", "--grace", "long")]
@@ -34,6 +34,8 @@ public sealed class ToolWordsTests
     [InlineData("--loops '-1' is not a whole number from 0 to 2147483647.", "serve", "echo", "--model", "eventloop", "--loops", "-1")]
     [InlineData("--limit is for --model threads, not for --model sequential.", "serve", "echo", "--model", "sequential", "--limit", "5")]
     [InlineData("--limit is for --model threads, not for --model eventloop.", "serve", "echo", "-m", "eventloop", "--limit", "5")]
+    [InlineData("--limit is for --model threads, not for --model tasks.", "serve", "echo", "--model", "tasks", "--limit", "5")]
+    [InlineData("--loops is for --model eventloop, not for --model tasks.", "serve", "echo", "--model", "tasks", "--loops", "2")]
     [InlineData("--when-full is for --model threads, not for --model sequential.", "serve", "echo", "--model", "sequential", "--when-full", "wait")]
     [InlineData("--loops is for --model eventloop, not for --model threads.", "serve", "echo", "--loops", "2")]
     [InlineData("--loops is for --model eventloop, not for --model sequential.", "serve", "echo", "--loops", "2", "--model", "sequential")]
