@@ -381,7 +381,7 @@ internal sealed partial class TaskTransport
                 IsWithdrawn = true;
                 Complete(new OperationCanceledException(token));
             }
-            else if (token != transport.Connection.Stopping)
+            else if (SentCount < Buffer.Length && token != transport.Connection.Stopping)
             {
                 // A stop lets what has begun go out; the grace time ends it.
                 _cancelled = new OperationCanceledException(token);

@@ -8,8 +8,11 @@ namespace Switchboard.Polling.Tests;
 [AttributeUsage(AttributeTargets.Method)]
 public sealed class EverySelectorAttribute : DataAttribute
 {
+    /// <summary>True to run it with the selector too that has no descriptors.</summary>
+    public bool AndSleep { get; init; }
+
     public override ValueTask<IReadOnlyCollection<ITheoryDataRow>> GetData(MethodInfo testMethod, DisposalTracker disposalTracker) =>
-        new([new TheoryDataRow<string>("select"), new TheoryDataRow<string>("poll"), new TheoryDataRow<string>("epoll")]);
+        new([.. ((string[])["select", "poll", "epoll", .. AndSleep ? (string[])["sleep"] : []]).Select(name => new TheoryDataRow<string>(name))]);
 
     public override bool SupportsDiscoveryEnumeration() => true;
 
@@ -19,6 +22,7 @@ public sealed class EverySelectorAttribute : DataAttribute
         {
             "select" => new SelectSelector(),
             "poll" => new PollSelector(),
+            "sleep" => new SleepSelector(),
             _ => new EpollSelector(),
         };
         Assert.Equal(name, selector.Name);

@@ -4,7 +4,7 @@ namespace Switchboard.Polling.Tests;
 
 public sealed class WakingTests
 {
-    [Theory, EverySelector]
+    [Theory, EverySelector(AndSleep = true)]
     public void A_wake_up_before_select_ends_it_at_once(string name)
     {
         using Selector selector = EverySelectorAttribute.Make(name);
@@ -24,7 +24,7 @@ public sealed class WakingTests
         waiter.JoinOrFail();
     }
 
-    [Theory, EverySelector]
+    [Theory, EverySelector(AndSleep = true)]
     public void Five_thousand_wake_ups_count_as_one(string name)
     {
         using Selector selector = EverySelectorAttribute.Make(name);
@@ -50,7 +50,7 @@ public sealed class WakingTests
         Assert.Empty(selector.Select(TimeSpan.Zero));
     }
 
-    [Theory, EverySelector]
+    [Theory, EverySelector(AndSleep = true)]
     public void No_wake_up_is_lost_however_it_falls(string name)
     {
         const int Rounds = 5000;
@@ -84,7 +84,7 @@ public sealed class WakingTests
         waiter.JoinOrFail();
     }
 
-    [Theory, EverySelector]
+    [Theory, EverySelector(AndSleep = true)]
     public void Waking_while_the_selector_is_disposed_does_no_harm(string name)
     {
         for (int i = 0; i < 200; i++)

@@ -7,15 +7,16 @@ namespace Switchboard.Servers.Tests;
 /// <summary>A server does what the table of accept errors says, row by row.</summary>
 public sealed class AcceptPolicyTests
 {
-    public static TheoryData<Errno> Errors(AcceptPolicy policy) =>
-        [.. AcceptErrors.Table.Where(row => row.Value == policy).Select(row => row.Key)];
+    public static MatrixTheoryData<Errno, Model> Errors(AcceptPolicy policy) => new(
+        [.. AcceptErrors.Table.Where(row => row.Value == policy).Select(row => row.Key), .. policy == AcceptPolicy.Fatal ? (Errno[])[(Errno)4000] : []],
+        [Model.Threads, Model.OneLoop, Model.Tasks]);
 
     [Theory(Timeout = Deadline.Milliseconds)]
     [MemberData(nameof(Errors), AcceptPolicy.Retry)]
-    public async Task A_lost_caller_is_passed_over(Errno errno)
+    public async Task A_lost_caller_is_passed_over(Errno errno, Model model)
     {
         var log = new RecordingLog();
-        await using var server = new FailingServer(errno, log);
+        await using var server = new FailingServer(errno, model, log);
         await server.StartAsync().InTime();
         await AssertServesAsync(server);
         await log.WaitAsync(record => record.Level == LogLevel.Debug && record.Text.Contains("lost a caller", StringComparison.Ordinal));
@@ -24,10 +25,10 @@ public sealed class AcceptPolicyTests
 
     [Theory(Timeout = Deadline.Milliseconds)]
     [MemberData(nameof(Errors), AcceptPolicy.Pause)]
-    public async Task A_shortage_pauses_with_one_line_and_passes_by_itself(Errno errno)
+    public async Task A_shortage_pauses_with_one_line_and_passes_by_itself(Errno errno, Model model)
     {
         var log = new RecordingLog();
-        await using var server = new FailingServer(errno, log, times: 2);
+        await using var server = new FailingServer(errno, model, log, times: 2);
         await server.StartAsync().InTime();
         await AssertServesAsync(server);
         Assert.Equal(2, server.Statistics.Paused);
@@ -37,10 +38,10 @@ public sealed class AcceptPolicyTests
 
     [Theory(Timeout = Deadline.Milliseconds)]
     [MemberData(nameof(Errors), AcceptPolicy.Gone)]
-    public async Task A_listener_that_is_gone_stops_the_server(Errno errno)
+    public async Task A_listener_that_is_gone_stops_the_server(Errno errno, Model model)
     {
         var log = new RecordingLog();
-        await using var server = new FailingServer(errno, log);
+        await using var server = new FailingServer(errno, model, log);
         await server.StartAsync().InTime();
         await server.Completion.InTime();
         Assert.Contains(log.Records, record => record.Level == LogLevel.Error && record.Text.Contains("its listener is gone", StringComparison.Ordinal));
@@ -48,11 +49,10 @@ public sealed class AcceptPolicyTests
 
     [Theory(Timeout = Deadline.Milliseconds)]
     [MemberData(nameof(Errors), AcceptPolicy.Fatal)]
-    [InlineData((Errno)4000)]
-    public async Task Any_other_error_ends_the_server_with_it(Errno errno)
+    public async Task Any_other_error_ends_the_server_with_it(Errno errno, Model model)
     {
         var log = new RecordingLog();
-        var server = new FailingServer(errno, log);
+        var server = new FailingServer(errno, model, log);
         Task serving = server.ServeForeverAsync();
         SystemCallException error = await Assert.ThrowsAnyAsync<SystemCallException>(() => server.Completion.InTime());
         Assert.Equal(errno, error.Errno);
@@ -70,8 +70,8 @@ public sealed class AcceptPolicyTests
     }
 
     /// <summary>A server whose first accepts fail.</summary>
-    private sealed class FailingServer(Errno errno, RecordingLog log, int times = 1)
-        : TcpServer("127.0.0.1:0", (Func<RequestHandler>)(() => new LineEchoHandler()), Concurrency.Threads(), new ServerOptions { LoggerFactory = log })
+    private sealed class FailingServer(Errno errno, Model model, RecordingLog log, int times = 1)
+        : TcpServer("127.0.0.1:0", (Func<RequestHandler>)(() => new LineEchoHandler()), model.Make(), new ServerOptions { LoggerFactory = log })
     {
         private int _left = times;
 

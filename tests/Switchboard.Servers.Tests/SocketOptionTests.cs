@@ -7,30 +7,26 @@ namespace Switchboard.Servers.Tests;
 /// <summary>Each option of the socket is set by itself, and the kernel has it.</summary>
 public sealed class SocketOptionTests
 {
+    public static MatrixTheoryData<bool, bool, Model> TwoOptions => new([false, true], [false, true], [Model.Threads, Model.Tasks]);
+
     [Theory]
-    [InlineData(false, false)]
-    [InlineData(false, true)]
-    [InlineData(true, false)]
-    [InlineData(true, true)]
-    public async Task Address_reuse_and_port_reuse_are_two_options(bool address, bool port)
+    [MemberData(nameof(TwoOptions))]
+    public async Task Address_reuse_and_port_reuse_are_two_options(bool address, bool port, Model model)
     {
-        await using ExposedServer server = Make(new() { ReuseAddress = address, ReusePort = port });
+        await using ExposedServer server = Make(new() { ReuseAddress = address, ReusePort = port }, model: model);
         server.Bind();
         Assert.Equal(address, IsSet(server.Descriptor, SocketCallOption.ReuseAddress));
         Assert.Equal(port, IsSet(server.Descriptor, SocketCallOption.ReusePort));
     }
 
     [Theory]
-    [InlineData(false, false, false)]
-    [InlineData(true, false, false)]
-    [InlineData(false, true, false)]
-    [InlineData(true, true, true)]
-    public async Task Two_servers_share_a_port_only_if_both_ask_for_it(bool first, bool second, bool shared)
+    [MemberData(nameof(TwoOptions))]
+    public async Task Two_servers_share_a_port_only_if_both_ask_for_it(bool first, bool second, Model model)
     {
-        await using ExposedServer one = Make(new() { ReusePort = first });
+        await using ExposedServer one = Make(new() { ReusePort = first }, model: model);
         one.Activate();
-        await using ExposedServer two = Make(new() { ReusePort = second }, $"{one.LocalEndPoint}");
-        if (shared)
+        await using ExposedServer two = Make(new() { ReusePort = second }, $"{one.LocalEndPoint}", model);
+        if (first && second)
         {
             two.Activate();
             Assert.Equal(one.LocalEndPoint, two.LocalEndPoint);
@@ -42,13 +38,15 @@ public sealed class SocketOptionTests
     }
 
     [Theory(Timeout = Deadline.Milliseconds)]
-    [InlineData(true)]
-    [InlineData(false)]
-    public async Task No_delay_and_keep_alive_reach_the_connections(bool on)
+    [InlineData(true, Model.Threads)]
+    [InlineData(false, Model.Threads)]
+    [InlineData(true, Model.Tasks)]
+    [InlineData(false, Model.Tasks)]
+    public async Task No_delay_and_keep_alive_reach_the_connections(bool on, Model model)
     {
         var seen = new TaskCompletionSource<(bool, bool)>(TaskCreationOptions.RunContinuationsAsynchronously);
         var options = new ServerOptions { Socket = new() { NoDelay = on, KeepAlive = !on } };
-        await using var server = new ExposedServer(null, options, (connection, _) =>
+        await using var server = new ExposedServer(model.Make(), options, (connection, _) =>
         {
             int descriptor = ((StreamTransport)connection.Transport).Descriptor;
             seen.SetResult((IsSet(descriptor, SocketCallOption.NoDelay), IsSet(descriptor, SocketCallOption.KeepAlive)));
@@ -60,12 +58,14 @@ public sealed class SocketOptionTests
     }
 
     [Theory(Timeout = Deadline.Milliseconds)]
-    [InlineData(true)]
-    [InlineData(false)]
-    public async Task A_server_on_all_addresses_takes_IPv4_callers_if_it_is_dual(bool dual)
+    [InlineData(true, Model.Threads)]
+    [InlineData(false, Model.Threads)]
+    [InlineData(true, Model.Tasks)]
+    [InlineData(false, Model.Tasks)]
+    public async Task A_server_on_all_addresses_takes_IPv4_callers_if_it_is_dual(bool dual, Model model)
     {
         Assert.SkipUnless(HasIPv6(), "This machine has no IPv6 address to bind to.");
-        await using ExposedServer server = Make(new() { DualMode = dual }, "*:0");
+        await using ExposedServer server = Make(new() { DualMode = dual }, "*:0", model);
         await server.StartAsync().InTime();
         int port = ((IPEndPoint)server.LocalEndPoint!).Port;
         using (Caller six = await Caller.ConnectAsync(new IPEndPoint(IPAddress.IPv6Loopback, port)))
@@ -84,8 +84,8 @@ public sealed class SocketOptionTests
         }
     }
 
-    private static ExposedServer Make(Polling.ListenerOptions socket, string address = "127.0.0.1:0") => new(
-        null,
+    private static ExposedServer Make(Polling.ListenerOptions socket, string address = "127.0.0.1:0", Model model = Model.Threads) => new(
+        model.Make(),
         new ServerOptions { Socket = socket },
         (connection, stop) => connection.WriteAsync(System.Text.Encoding.ASCII.GetBytes($"{((IPEndPoint)connection.RemoteEndPoint!).Address}"), stop).AsTask(),
         address);

@@ -15,6 +15,8 @@ public static class Models
 {
     public static TheoryData<Model> All => [.. Enum.GetValues<Model>()];
 
+    public static TheoryData<Model> OnLoops => [Model.OneLoop, Model.ThreeLoops];
+
     /// <summary>Those whose threads serve many callers each.</summary>
     public static TheoryData<Model> Together => [Model.OneLoop, Model.ThreeLoops, Model.Tasks];
 
