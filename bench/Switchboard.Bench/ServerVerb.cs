@@ -22,6 +22,7 @@ internal static class ServerVerb
     private static readonly Dictionary<string, Func<Task<int>>> _starts = new()
     {
         ["ours-eventloop"] = OurServer.StartEventLoopAsync,
+        ["ours-tasks"] = OurServer.StartTasksAsync,
         ["ours-threads"] = OurServer.StartThreadsAsync,
         ["ours-threads-blocking"] = OurServer.StartThreadsBlockingAsync,
         ["kestrel"] = KestrelServer.StartAsync,

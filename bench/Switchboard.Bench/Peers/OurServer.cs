@@ -10,6 +10,8 @@ internal static class OurServer
 
     internal static Task<int> StartEventLoopAsync() => StartAsync(new TcpServer(Address, () => new Echo(), Concurrency.EventLoop(), Options));
 
+    internal static Task<int> StartTasksAsync() => StartAsync(new TcpServer(Address, () => new Echo(), Concurrency.Tasks(), Options));
+
     internal static Task<int> StartThreadsAsync() => StartAsync(new TcpServer(Address, EchoAsync, Concurrency.Threads(ServerVerb.MostCallers), Options));
 
     internal static Task<int> StartThreadsBlockingAsync() => StartAsync(new TcpServer(Address, () => new BlockingEcho(), Concurrency.Threads(ServerVerb.MostCallers), Options));
