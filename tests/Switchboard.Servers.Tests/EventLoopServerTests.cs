@@ -99,7 +99,7 @@ public sealed class EventLoopServerTests
         async Task WriteAsync(Connection connection)
         {
             // Thousands of full buffers would need more memory than the kernel gives.
-            Linux.SocketCalls.SetOption(((SocketTransport)connection.Transport).Handle.Number, Linux.SocketCallOption.SendBuffer, 1);
+            Linux.SocketCalls.SetOption(((StreamTransport)connection.Transport).Descriptor, Linux.SocketCallOption.SendBuffer, 1);
             await connection.WriteAsync(much, connection.Stopping);
         }
         server.ConnectionEnded += ends.Add;

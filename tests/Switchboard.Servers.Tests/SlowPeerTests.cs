@@ -18,7 +18,7 @@ public sealed class SlowPeerTests
         await using var call = new OneCall<bool>(model.Make(), async (connection, stop) =>
         {
             // So little room that the kernel takes a part of most writes, of every length in the course of them.
-            SocketCalls.SetOption(((SocketTransport)connection.Transport).Handle.Number, SocketCallOption.SendBuffer, 1);
+            SocketCalls.SetOption(((StreamTransport)connection.Transport).Descriptor, SocketCallOption.SendBuffer, 1);
             for (int size = 1; size <= largest; size++)
             {
                 ValueTask write = connection.WriteAsync(pattern.AsMemory(0, size), stop);
@@ -39,7 +39,7 @@ public sealed class SlowPeerTests
     }
 
     [Theory(Timeout = Limit)]
-    [MemberData(nameof(Models.OnLoops), MemberType = typeof(Models))]
+    [MemberData(nameof(Models.Together), MemberType = typeof(Models))]
     public async Task A_peer_that_never_reads_is_ended_with_its_reason_and_nobody_else_waits_for_it(Model model)
     {
         byte[] much = Sizes.Pattern(Sizes.MoreThanBuffered);
@@ -76,7 +76,7 @@ public sealed class SlowPeerTests
     }
 
     [Theory(Timeout = Limit)]
-    [MemberData(nameof(Models.OnLoops), MemberType = typeof(Models))]
+    [MemberData(nameof(Models.Together), MemberType = typeof(Models))]
     public async Task A_peer_that_does_not_read_is_not_read_from_and_what_waits_for_it_is_bounded(Model model)
     {
         const int total = 64 * 1024 * 1024;
