@@ -3,10 +3,6 @@ using Switchboard.Tests;
 
 namespace Switchboard.Servers.Tests;
 
-/// <summary>Has the descriptors and threads of the process to itself, and so can count them.</summary>
-[CollectionDefinition(nameof(Alone), DisableParallelization = true)]
-public sealed class Alone;
-
 /// <summary>What is special about a server on event loops: what it refuses, how it idles and how it ends.</summary>
 [Collection(nameof(Alone))]
 public sealed class EventLoopServerTests
@@ -17,7 +13,7 @@ public sealed class EventLoopServerTests
     [MemberData(nameof(Models.OnLoops), MemberType = typeof(Models))]
     public async Task A_blocking_handler_is_refused_with_what_to_choose_instead_and_nothing_stays_open(Model model)
     {
-        string[] before = Descriptors();
+        string[] before = Descriptors.OfKernel();
         for (int attempt = 0; attempt < 20; attempt++)
         {
             foreach (Func<object> make in (Func<object>[])[
@@ -30,7 +26,7 @@ public sealed class EventLoopServerTests
                 Assert.Contains("Choose Concurrency.Threads", refused.Message, StringComparison.Ordinal);
             }
         }
-        Assert.Empty(Descriptors().Except(before));
+        Assert.Empty(Descriptors.OfKernel().Except(before));
         // The same handler is welcome where it may block.
         await using var server = new TcpServer<Blocking>("127.0.0.1:0", Concurrency.Threads());
         await server.StartAsync().InTime();
@@ -69,7 +65,7 @@ public sealed class EventLoopServerTests
             await first.StartAsync().InTime();
             LineEcho.DisposeAll(await LineEcho.ConnectAllAsync(first, 1));
         }
-        string[] before = Descriptors();
+        string[] before = Descriptors.OfKernel();
         int inFlight = 0;
         int left = 0;
         var ends = new EndRecorder();
@@ -123,7 +119,7 @@ public sealed class EventLoopServerTests
         Assert.Contains($"ends {2 * each} calls", Assert.Single(log.Records, record => record.Level >= LogLevel.Warning).Text, StringComparison.Ordinal);
         await Task.WhenAll(callers.Select(caller => caller.WaitForEndAsync()));
         LineEcho.DisposeAll(callers);
-        await Deadline.UntilAsync(() => !Descriptors().Except(before).Any(), "all descriptors are closed");
+        await Deadline.UntilAsync(() => !Descriptors.OfKernel().Except(before).Any(), "all descriptors are closed");
     }
 
     [Theory(Timeout = Limit)]
@@ -227,13 +223,6 @@ public sealed class EventLoopServerTests
             await caller.SayAsync($"{round}");
         }
     }
-
-    /// <summary>The sockets, event counters and epoll instances that are open, as the kernel names them.</summary>
-    private static string[] Descriptors() =>
-        [.. from path in Directory.GetFiles("/proc/self/fd")
-            let target = new FileInfo(path).LinkTarget
-            where target?.StartsWith("socket:", StringComparison.Ordinal) == true || target?.StartsWith("anon_inode:", StringComparison.Ordinal) == true
-            select $"{Path.GetFileName(path)} {target}"];
 
     public sealed class Blocking : BlockingRequestHandler
     {

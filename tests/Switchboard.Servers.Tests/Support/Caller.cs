@@ -77,20 +77,21 @@ internal sealed class Caller : IDisposable
 
     internal async Task ExpectAsync(string text) => Assert.Equal(text, await ReadTextAsync(Encoding.UTF8.GetByteCount(text)));
 
-    internal async Task<byte[]> ReadToEndAsync()
+    /// <summary>Reads to the end, or so much.</summary>
+    internal async Task<byte[]> ReadToEndAsync(int most = int.MaxValue)
     {
         using var time = new CancellationTokenSource(Deadline.Time);
         using var all = new MemoryStream();
         var piece = new byte[64 * 1024];
         int read;
-        while ((read = await Socket.ReceiveAsync(piece.AsMemory(), time.Token)) > 0)
+        while (all.Length < most && (read = await Socket.ReceiveAsync(piece.AsMemory(0, (int)Math.Min(piece.Length, most - all.Length)), time.Token)) > 0)
         {
             all.Write(piece, 0, read);
         }
         return all.ToArray();
     }
 
-    internal async Task<string> ReadTextToEndAsync() => Encoding.UTF8.GetString(await ReadToEndAsync());
+    internal async Task<string> ReadTextToEndAsync(int most = int.MaxValue) => Encoding.UTF8.GetString(await ReadToEndAsync(most));
 
     /// <summary>Waits for the end, orderly or by reset.</summary>
     internal async Task WaitForEndAsync()

@@ -10,6 +10,9 @@ internal sealed class RecordingLog : ILoggerFactory, ILogger
     private readonly List<LogRecord> _records = [];
     private readonly List<(Func<LogRecord, bool> Condition, TaskCompletionSource<LogRecord> Source)> _waiters = [];
 
+    /// <summary>Called with each record, by whoever logs it.</summary>
+    internal Action<LogRecord> OnRecord { get; set; } = _ => { };
+
     internal LogRecord[] Records
     {
         get
@@ -44,6 +47,7 @@ internal sealed class RecordingLog : ILoggerFactory, ILogger
     public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
     {
         var record = new LogRecord(logLevel, eventId.Id, formatter(state, exception), exception);
+        OnRecord(record);
         lock (_records)
         {
             _records.Add(record);
