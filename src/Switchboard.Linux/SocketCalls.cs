@@ -110,8 +110,11 @@ public static partial class SocketCalls
     /// <param name="descriptor">The socket.</param>
     /// <param name="backlog">How many may wait to be accepted; the kernel caps it at net.core.somaxconn.</param>
     /// <exception cref="AddressInUseException">The address is taken.</exception>
-    public static void Listen(int descriptor, int backlog) =>
-        CallResult.Of(listen(descriptor, backlog), Marshal.GetLastPInvokeError()).OrThrow("listen", $"socket {descriptor}");
+    public static void Listen(int descriptor, int backlog)
+    {
+        CallResult result = CallResult.Of(listen(descriptor, backlog), Marshal.GetLastPInvokeError());
+        result.OrThrow("listen", result.Errno == Errno.AddressInUse ? $"{LocalAddress(descriptor).ToEndPoint()}" : $"socket {descriptor}");
+    }
 
     /// <summary>Takes one caller, as <c>accept4(2)</c>, without waiting if the listener is non-blocking.</summary>
     /// <param name="descriptor">The listener.</param>

@@ -348,7 +348,15 @@ public sealed partial class LoopSocket : IReadyHandler, IValueTaskSource<int>, I
     {
         if (_key is { IsRegistered: true } key && (key.Interest & interest) != 0)
         {
-            _loop.Modify(key, key.Interest & ~interest);
+            try
+            {
+                _loop.Modify(key, key.Interest & ~interest);
+            }
+            catch (SystemCallException exception)
+            {
+                // It is not watched any more. Nobody may be waiting who could be told, and the loop must go on.
+                Fault(_owner.OnError(exception));
+            }
         }
     }
 }

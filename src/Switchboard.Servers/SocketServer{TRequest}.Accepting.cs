@@ -61,14 +61,26 @@ public abstract partial class SocketServer<TRequest>
                 return;
             }
             Interest interest = watch ? Interest.Read : Interest.None;
-            if (_key is null)
+            try
             {
-                // One caller wakes one loop, not all.
-                _key = Loop.Register(handle.Number, interest, this, _server._acceptors.Length > 1 ? Trigger.Exclusive : Trigger.Level);
+                if (_key is { } key)
+                {
+                    if (key.Interest != interest)
+                    {
+                        Loop.Modify(key, interest);
+                    }
+                }
+                else if (watch)
+                {
+                    // One caller wakes one loop, not all.
+                    _key = Loop.Register(handle.Number, interest, this, _server._acceptors.Length > 1 ? Trigger.Exclusive : Trigger.Level);
+                }
             }
-            else if (_key.Interest != interest)
+            catch (SystemCallException exception)
             {
-                Loop.Modify(_key, interest);
+                // The kernel has no memory for it, or no more watches. It is tried anew as when descriptors run out.
+                _key = null;
+                Pause(exception);
             }
         }
 

@@ -211,7 +211,15 @@ public abstract partial class SocketServer<TRequest>
 
     private void RunLoop(Acceptor acceptor)
     {
-        acceptor.Loop.Run();
+        try
+        {
+            acceptor.Loop.Run();
+        }
+        catch (Exception exception)
+        {
+            // The loop can't wait any more; its calls were told. The process must live on.
+            Fail(exception);
+        }
         // A call that ended at the very moment of the stop may have stopped the loop before this was done.
         StopAccepting(acceptor);
         acceptor.Loop.Dispose();

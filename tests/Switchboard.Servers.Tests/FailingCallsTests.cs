@@ -11,8 +11,6 @@ namespace Switchboard.Servers.Tests;
 public sealed partial class FailingCallsTests
 {
     private const int Limit = 600_000;
-    private const string Name = "failing";
-
     // What may come of each call on a socket that is sound. EINTR and EAGAIN are no failures: nobody may notice them.
     // A close is not among them: what strace has fail is not done, so the descriptor would stay open.
     private static readonly Dictionary<string, string[]> _errors = new()
@@ -38,11 +36,11 @@ public sealed partial class FailingCallsTests
     public async Task A_call_that_fails_while_a_caller_is_served_harms_that_caller_only_and_is_told()
     {
         var log = new RecordingLog();
-        await using TcpServer server = Make(log);
+        await using TcpServer server = Make("fails-served", log);
         await server.StartAsync().InTime();
         // What is done once only is done now.
         Assert.Equal("", await TalkAsync(server));
-        int thread = Assert.Single(LoopThreads.Ids(Name));
+        int thread = Assert.Single(LoopThreads.Ids("fails-served"));
         await RunAsync(["epoll_ctl", "accept4", "recvfrom", "sendto", "shutdown"], async fault =>
         {
             string[] before = Descriptors.OfKernel();
@@ -66,9 +64,9 @@ public sealed partial class FailingCallsTests
             FailingCalls? calls = null;
             // Between the start of the threads and the first thing that they do for the server, it says that it listens.
             var log = new RecordingLog();
-            log.OnRecord = record => calls ??= record.Id == 1 ? FailingCalls.Begin(ThreadOfLoop(), _errors.Keys, fault) : null;
+            log.OnRecord = record => calls ??= record.Id == 1 ? FailingCalls.Begin(ThreadOfLoop("fails-looped"), _errors.Keys, fault) : null;
             string trouble;
-            await using (TcpServer server = Make(log))
+            await using (TcpServer server = Make("fails-looped", log))
             {
                 await server.StartAsync().InTime();
                 trouble = await TalkAsync(server);
@@ -77,7 +75,7 @@ public sealed partial class FailingCallsTests
             await using FailingCalls used = calls!;
             string[] trace = await calls!.EndAsync();
             AssertTold(fault, trouble, log.Records);
-            await Deadline.UntilAsync(() => LoopThreads.Ids(Name).Length == 0 && !Descriptors.OfKernel().Except(before).Any(), $"nothing stays open after {fault}");
+            await Deadline.UntilAsync(() => LoopThreads.Ids("fails-looped").Length == 0 && !Descriptors.OfKernel().Except(before).Any(), $"nothing stays open after {fault}");
             return trace;
         });
 
@@ -97,7 +95,7 @@ public sealed partial class FailingCallsTests
                 TcpServer? server = null;
                 try
                 {
-                    server = Make(log);
+                    server = Make("fails-started", log);
                     server.StartAsync().GetAwaiter().GetResult();
                     started.SetResult(server);
                 }
@@ -124,14 +122,14 @@ public sealed partial class FailingCallsTests
             Deadline.Join(starter);
             string[] trace = await calls.EndAsync();
             AssertTold(fault, trouble, log.Records);
-            await Deadline.UntilAsync(() => LoopThreads.Ids(Name).Length == 0 && !Descriptors.OfKernel().Except(before).Any(), $"nothing stays open after {fault}");
+            await Deadline.UntilAsync(() => LoopThreads.Ids("fails-started").Length == 0 && !Descriptors.OfKernel().Except(before).Any(), $"nothing stays open after {fault}");
             return trace;
         });
 
-    private static int ThreadOfLoop()
+    private static int ThreadOfLoop(string name)
     {
         int[] ids = [];
-        Assert.True(SpinWait.SpinUntil(() => (ids = LoopThreads.Ids(Name)).Length == 1, Deadline.Time), "The loop has no thread.");
+        Assert.True(SpinWait.SpinUntil(() => (ids = LoopThreads.Ids(name)).Length == 1, Deadline.Time), "The loop has no thread.");
         return ids[0];
     }
 
@@ -165,7 +163,7 @@ public sealed partial class FailingCallsTests
         Assert.True(failures > runs * 3 / 4, $"Only {failures} of {runs} sessions had a call that failed.");
     }
 
-    private static TcpServer Make(RecordingLog log) => new("127.0.0.1:0", async (connection, stop) =>
+    private static TcpServer Make(string name, RecordingLog log) => new("127.0.0.1:0", async (connection, stop) =>
     {
         connection.SetNoDelay(false);
         Assert.NotNull(connection.LocalEndPoint);
@@ -175,7 +173,7 @@ public sealed partial class FailingCallsTests
         await connection.ReadAsync(new byte[1], stop);
         // More than the kernel takes at once, and what comes after is left unread.
         await connection.WriteAsync(new byte[60_000], stop);
-    }, Concurrency.EventLoop(), new ServerOptions { Name = Name, LoggerFactory = log });
+    }, Concurrency.EventLoop(), new ServerOptions { Name = name, LoggerFactory = log });
 
     /// <summary>A whole session.</summary>
     /// <returns>What went wrong; empty if nothing did.</returns>
