@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using Switchboard.Linux;
 
 namespace Switchboard.Bench;
 
@@ -15,6 +16,23 @@ internal sealed class ChildProcess : IDisposable
     private ChildProcess(Process process, string name) => (_process, _name) = (process, name);
 
     internal int Id => _process.Id;
+
+    /// <summary>The processor time that it has used so far, in all its threads.</summary>
+    /// <exception cref="BenchException">It has ended.</exception>
+    internal TimeSpan ProcessorTime
+    {
+        get
+        {
+            try
+            {
+                return ProcessCalls.ProcessorTime(Id);
+            }
+            catch (SystemCallException)
+            {
+                throw Ended();
+            }
+        }
+    }
 
     /// <summary>Starts a program.</summary>
     /// <param name="name">What messages call it.</param>

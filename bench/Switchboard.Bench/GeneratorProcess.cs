@@ -47,12 +47,12 @@ internal sealed class GeneratorProcess : IDisposable
         await OpenAsync(server, request, stop);
         ManagedUse? useBefore = await server.AskAsync(stop);
         TimeSpan othersBefore = OthersTime(server);
-        TimeSpan ownBefore = ProcessCalls.ProcessorTime(_process.Id);
+        TimeSpan ownBefore = _process.ProcessorTime;
         TimeSpan timeBefore = server.ProcessorTime;
         _process.Say("");
         LoadResult result = await HearAsync(server, stop);
         TimeSpan timeAfter = server.ProcessorTime;
-        TimeSpan ownAfter = ProcessCalls.ProcessorTime(_process.Id);
+        TimeSpan ownAfter = _process.ProcessorTime;
         long resident = server.ResidentBytes;
         TimeSpan othersAfter = OthersTime(server);
         ManagedUse? useAfter = await server.AskAsync(stop);
@@ -90,7 +90,7 @@ internal sealed class GeneratorProcess : IDisposable
     private TimeSpan OthersTime(ServerProcess server) =>
         _cores.Server is null
             ? TimeSpan.Zero
-            : Processors.BusyTime(_cores.Server) - server.ProcessorTime + Processors.BusyTime(_cores.Generator) - ProcessCalls.ProcessorTime(_process.Id);
+            : Processors.BusyTime(_cores.Server) - server.ProcessorTime + Processors.BusyTime(_cores.Generator) - _process.ProcessorTime;
 
     private async Task<LoadResult> HearAsync(ServerProcess server, CancellationToken stop)
     {

@@ -1,7 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
 using System.Text.Json;
-using Switchboard.Linux;
 
 namespace Switchboard.Bench;
 
@@ -44,7 +43,7 @@ internal sealed class ServerProcess : IDisposable
     }
 
     /// <summary>The processor time that it has used so far, in all its threads.</summary>
-    internal TimeSpan ProcessorTime => ProcessCalls.ProcessorTime(_process.Id);
+    internal TimeSpan ProcessorTime => _process.ProcessorTime;
 
     /// <summary>Waits until it has nothing left to do: connections that were closed are work too, and would fall into the
     /// next measurement. Gives up after some seconds.</summary>

@@ -1,3 +1,5 @@
+using System.Diagnostics;
+
 namespace Switchboard.Polling;
 
 /// <summary>A selector that watches nothing and only sleeps until it is woken: for a loop of posted work and timers. It
@@ -23,12 +25,25 @@ internal sealed class SleepSelector() : Selector(wakeEvent: null)
 
     private protected override int Wait(Span<ReadyEvent> destination, TimeSpan? timeout)
     {
-        // The semaphore counts whole milliseconds; no wait may end before its time.
-        double milliseconds = timeout is { Ticks: >= 0 } time ? Math.Ceiling(time.TotalMilliseconds) : Timeout.Infinite;
-        if (_woken.Wait((int)Math.Min(milliseconds, int.MaxValue)))
+        if (timeout is not { Ticks: >= 0 } time)
         {
+            _woken.Wait();
             AnswerWake();
+            return 0;
         }
+        // The semaphore counts whole milliseconds by a coarse clock; no wait may end before its time.
+        long started = Stopwatch.GetTimestamp();
+        TimeSpan left = time;
+        do
+        {
+            if (_woken.Wait((int)Math.Min(Math.Ceiling(left.TotalMilliseconds), int.MaxValue)))
+            {
+                AnswerWake();
+                return 0;
+            }
+            left = time - Stopwatch.GetElapsedTime(started);
+        }
+        while (left > TimeSpan.Zero);
         return 0;
     }
 

@@ -16,7 +16,7 @@ internal sealed class SocketTransport(DescriptorHandle handle, NativeAddress rem
 
     internal override bool IsCurrent => _socket is { Loop.IsCurrent: true };
 
-    internal override bool HasUnread => DescriptorCalls.CountUnread(handle.Number).Value > 0;
+    internal override bool HasUnread => DescriptorCalls.CountUnread(handle.Number) is not { Succeeded: true, Value: 0 };
 
     internal override int Descriptor => handle.Number;
 

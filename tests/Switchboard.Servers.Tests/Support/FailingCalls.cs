@@ -47,7 +47,8 @@ internal sealed class FailingCalls : IAsyncDisposable
     {
         if (!_strace.HasExited)
         {
-            using Process kill = Process.Start("kill", ["-TERM", $"{_strace.Id}"]);
+            // It may end by itself at this moment, with its thread: what kill says then is nobody's business.
+            using Process kill = Process.Start(new ProcessStartInfo("kill", ["-TERM", $"{_strace.Id}"]) { RedirectStandardError = true })!;
             await kill.WaitForExitAsync().InTime();
         }
         await _strace.WaitForExitAsync().InTime();
