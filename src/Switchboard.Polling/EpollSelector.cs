@@ -6,6 +6,7 @@ namespace Switchboard.Polling;
 /// <summary>A selector on <c>epoll(7)</c>: a Select costs time only for what is ready, however much is registered.</summary>
 public sealed class EpollSelector : Selector
 {
+    private static readonly TimeSpan _untilAskedAgain = TimeSpan.FromMilliseconds(1);
     private const ulong WakeData = ulong.MaxValue;
 
     private readonly DescriptorHandle _epoll;
@@ -21,7 +22,7 @@ public sealed class EpollSelector : Selector
     public EpollSelector()
     {
         _epoll = MultiplexCalls.CreateEpoll();
-        WatchWake();
+        WatchWake(_epoll);
     }
 
     /// <inheritdoc/>
@@ -121,13 +122,14 @@ public sealed class EpollSelector : Selector
                     stale = true;
                 }
             }
-            if (stale)
-            {
-                Rebuild();
-            }
+            bool cleared = !stale || TryRebuild();
             if (found > 0 || woken || ready == 0)
             {
                 return found;
+            }
+            if (!cleared)
+            {
+                MultiplexCalls.Poll([new PollDescriptor(WakeDescriptor, PollEvents.Readable)], _untilAskedAgain);
             }
             if (started != 0)
             {
@@ -140,26 +142,42 @@ public sealed class EpollSelector : Selector
     private protected override void Close() => _epoll.Dispose();
 
     // A descriptor that was closed before it was unregistered is still in the instance as long as a copy of it is open,
-    // and nothing can take it out. A new instance on the same number has what is registered and nothing else.
-    private void Rebuild()
+    // and nothing can take it out. A new instance on the same number has what is registered and nothing else. If the
+    // kernel has none to give, the old one stays in use, and its next stale event asks again.
+    private bool TryRebuild()
     {
-        using (DescriptorHandle fresh = MultiplexCalls.CreateEpoll())
+        try
         {
-            DescriptorCalls.DuplicateOnto(fresh.Number, _epoll.Number);
-        }
-        WatchWake();
-        foreach (SelectorKey? key in _slots.AsSpan(0, _usedSlots))
-        {
-            if (key is { IsWatched: true })
+            using DescriptorHandle fresh = MultiplexCalls.CreateEpoll();
+            WatchWake(fresh);
+            foreach (SelectorKey? key in _slots.AsSpan(0, _usedSlots))
             {
-                // One that has fired its one shot stays out until it is modified.
-                key.IsWatched = !key.IsDisarmed && Watch(key, key.Interest).Succeeded;
+                if (key is not { IsWatched: true })
+                {
+                    continue;
+                }
+                // One that has fired its one shot stays out until it is modified, one that was closed for ever.
+                key.IsWatched = !key.IsDisarmed;
+                if (key.IsWatched && MultiplexCalls.EpollAdd(fresh.Number, key.Descriptor, Asked(key, key.Interest), DataOf(key)) is { Succeeded: false } result)
+                {
+                    if (result.Errno is Errno.NoMemory or Errno.NoSpace)
+                    {
+                        return false;
+                    }
+                    key.IsWatched = false;
+                }
             }
+            DescriptorCalls.DuplicateOnto(fresh.Number, _epoll.Number);
+            return true;
+        }
+        catch (SystemCallException)
+        {
+            return false;
         }
     }
 
-    private void WatchWake() =>
-        MultiplexCalls.EpollAdd(_epoll.Number, WakeDescriptor, EpollEvents.Readable, WakeData).OrThrow("epoll_ctl", "the wake-up descriptor");
+    private void WatchWake(DescriptorHandle epoll) =>
+        MultiplexCalls.EpollAdd(epoll.Number, WakeDescriptor, EpollEvents.Readable, WakeData).OrThrow("epoll_ctl", "the wake-up descriptor");
 
     private CallResult Watch(SelectorKey key, Interest interest)
     {

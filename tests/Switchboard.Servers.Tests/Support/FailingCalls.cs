@@ -7,9 +7,10 @@ namespace Switchboard.Servers.Tests;
 internal sealed class FailingCalls : IAsyncDisposable
 {
     private readonly Process _strace;
+    private readonly int _thread;
     private readonly string _trace;
 
-    private FailingCalls(Process strace, string trace) => (_strace, _trace) = (strace, trace);
+    private FailingCalls(Process strace, int thread, string trace) => (_strace, _thread, _trace) = (strace, thread, trace);
 
     /// <summary>Watches calls.</summary>
     /// <param name="thread">The kernel's number of the thread.</param>
@@ -38,21 +39,36 @@ internal sealed class FailingCalls : IAsyncDisposable
             Assert.SkipWhen(first.Contains("Operation not permitted", StringComparison.Ordinal), $"No thread may be traced here: {first}");
             Assert.Fail($"strace says: {first}");
         }
-        return new FailingCalls(strace, trace);
+        return new FailingCalls(strace, thread, trace);
     }
 
-    /// <summary>Lets the thread go.</summary>
+    /// <summary>Lets the thread go, once it sleeps or has ended: in the middle of a call that is made to fail, the failure
+    /// would become another.</summary>
     /// <returns>The calls that were made, a line each; one that was made to fail says INJECTED.</returns>
     internal async Task<string[]> EndAsync()
     {
         if (!_strace.HasExited)
         {
+            await Deadline.UntilAsync(() => StateOfThread() is "S" or "", "the thread comes to rest");
             // It may end by itself at this moment, with its thread: what kill says then is nobody's business.
             using Process kill = Process.Start(new ProcessStartInfo("kill", ["-TERM", $"{_strace.Id}"]) { RedirectStandardError = true })!;
             await kill.WaitForExitAsync().InTime();
         }
         await _strace.WaitForExitAsync().InTime();
         return await File.ReadAllLinesAsync(_trace).InTime();
+    }
+
+    private string StateOfThread()
+    {
+        try
+        {
+            string stat = File.ReadAllText($"/proc/self/task/{_thread}/stat");
+            return stat.Substring(stat.LastIndexOf(')') + 2, 1);
+        }
+        catch (IOException)
+        {
+            return "";
+        }
     }
 
     public async ValueTask DisposeAsync()
