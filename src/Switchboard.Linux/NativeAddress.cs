@@ -18,6 +18,9 @@ public unsafe struct NativeAddress : IEquatable<NativeAddress>
     /// <summary>How many bytes of it are meant.</summary>
     internal int Length;
 
+    /// <summary>True for IPv4 and IPv6.</summary>
+    public readonly bool IsInternet => Length >= sizeof(ushort) && _bytes[0] is 2 or 10 && _bytes[1] == 0;
+
     /// <summary>An address for the kernel.</summary>
     /// <param name="endPoint">IPv4, IPv6 or Unix.</param>
     /// <returns>The same, as the kernel reads it.</returns>

@@ -200,7 +200,7 @@ public sealed class EpollSelector : Selector
 
     private static EpollEvents Asked(SelectorKey key, Interest interest) =>
         (EpollEvents)KernelEvents.Asked(interest)
-        | ((key.Trigger & Trigger.Edge) != 0 ? EpollEvents.EdgeTriggered : 0)
+        | ((key.Trigger & Trigger.Edge) != 0 ? EpollEvents.EdgeTriggered | ((interest & Interest.Read) != 0 ? EpollEvents.ReadHangUp : 0) : 0)
         | ((key.Trigger & Trigger.OneShot) != 0 ? EpollEvents.OneShot : 0)
         | ((key.Trigger & Trigger.Exclusive) != 0 ? EpollEvents.Exclusive : 0);
 

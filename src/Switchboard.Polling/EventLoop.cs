@@ -284,6 +284,8 @@ public sealed partial class EventLoop : IDisposable
 
     internal void UnregisterClosing(SelectorKey key) => _selector.UnregisterClosing(key);
 
+    internal bool SupportsTriggers => _selector.SupportsTriggers;
+
     internal TimerHeap Timers => _timers;
 
     /// <summary>Closes the selector and its descriptors. A loop with a thread of its own is stopped first, and its thread

@@ -15,7 +15,8 @@ internal static class KernelEvents
         Readiness ready =
             ((events & PollEvents.Readable) != 0 ? Readiness.Readable : 0)
             | ((events & PollEvents.Writable) != 0 ? Readiness.Writable : 0)
-            | ((events & PollEvents.Priority) != 0 ? Readiness.Priority : 0);
+            | ((events & PollEvents.Priority) != 0 ? Readiness.Priority : 0)
+            | ((events & PollEvents.ReadHangUp) != 0 ? Readiness.ReadHangUp : 0);
         if ((events & (PollEvents.Error | PollEvents.HangUp | PollEvents.NotOpen)) != 0)
         {
             ready |= Directions(interest)

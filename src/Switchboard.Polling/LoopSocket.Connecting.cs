@@ -50,7 +50,7 @@ public sealed partial class LoopSocket : ILoopWaiter, IAsyncDisposable
         return (new LoopSocket(loop, first), new LoopSocket(loop, second));
     }
 
-    internal static LoopSocket Connected(EventLoop loop, DescriptorHandle handle, EndPoint remote) => new(loop, handle) { _remote = remote };
+    internal static LoopSocket Connected(EventLoop loop, DescriptorHandle handle, EndPoint remote) => new(loop, handle) { _remote = remote, IsTcp = remote is IPEndPoint };
 
     /// <summary>As <see cref="Dispose"/>, and waits until the descriptor is closed. Any thread may call it.</summary>
     /// <returns>Completes when it is closed.</returns>

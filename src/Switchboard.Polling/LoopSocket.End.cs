@@ -36,7 +36,7 @@ public sealed partial class LoopSocket
         // The first cause wins: mark, then fail every waiter with it.
         _fault = Volatile.Read(ref _abortCause) ?? cause;
         ShutdownNow(SocketShutdown.Both);
-        Unwant(Interest.Read | Interest.Write);
+        Unwant(Interest.Read | Interest.Write | Interest.Priority);
         FailPending();
     }
 

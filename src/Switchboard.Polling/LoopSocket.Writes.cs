@@ -209,7 +209,12 @@ public sealed partial class LoopSocket
             }
             if (!done)
             {
-                if (Want(Interest.Write))
+                if (sent == before && Edges && (_key!.Interest & Interest.Write) != 0)
+                {
+                    // There was said to be room: the kernel is made to look again.
+                    Watch(_key, _key.Interest);
+                }
+                if (_fault is null && Want(Interest.Write))
                 {
                     WatchStall();
                 }

@@ -37,6 +37,11 @@ public sealed partial class LoopSocket : IReadyHandler, IValueTaskSource<int>, I
     private LoopTimer? _idleTimer;
     private long _readStarted;
 
+    // With edges: whether the last read may have left something, and whether only one that finds nothing can tell.
+    private bool _mayRead;
+    private bool _readsToTheEnd;
+    private bool _isPromised;
+
     /// <summary>Takes a connected socket.</summary>
     /// <param name="loop">The loop that it belongs to from now on.</param>
     /// <param name="handle">The socket, blocking or not; disposed with this object.</param>
@@ -57,6 +62,11 @@ public sealed partial class LoopSocket : IReadyHandler, IValueTaskSource<int>, I
 
     /// <summary>Who names its exceptions and gives its limits.</summary>
     public ILoopSocketOwner Owner => _owner;
+
+    /// <summary>True for a TCP socket. The loop is then told of changes only (EPOLLET), where it can be: that spares the
+    /// kernel a second look at each socket, and keeps the callers in their order. It takes the promise, which only TCP
+    /// gives, that a read of fewer bytes than asked for has emptied the socket (<c>epoll(7)</c>).</summary>
+    public bool IsTcp { get; init; }
 
     /// <summary>The socket's descriptor; valid until this object is disposed.</summary>
     public DescriptorHandle Handle => _handle;
@@ -137,6 +147,22 @@ public sealed partial class LoopSocket : IReadyHandler, IValueTaskSource<int>, I
         {
             return;
         }
+        if (_mayRead)
+        {
+            if (!_loop.Spend(0))
+            {
+                // The others have their turn first.
+                _loop.Post(static self => ((LoopSocket)self!).ReceiveIfAwaited(), this);
+            }
+            else
+            {
+                Receive();
+            }
+            if (!_readPending)
+            {
+                return;
+            }
+        }
         TimeSpan limit = _owner.IdleLimit;
         if (limit != Timeout.InfiniteTimeSpan)
         {
@@ -200,9 +226,17 @@ public sealed partial class LoopSocket : IReadyHandler, IValueTaskSource<int>, I
 
     void IReadyHandler.OnReady(Readiness ready)
     {
-        if ((ready & (Readiness.Readable | Readiness.Error | Readiness.HangUp)) != 0)
+        if ((ready & ~Readiness.Writable) != 0)
         {
-            if (_readPending)
+            if (Edges)
+            {
+                _mayRead = true;
+                _isPromised = true;
+                // An end, an error or urgent data: a short read does not mean that nothing is left.
+                _readsToTheEnd |= (ready & ~(Readiness.Readable | Readiness.Writable)) != 0;
+                ReceiveIfAwaited();
+            }
+            else if (_readPending)
             {
                 Receive();
             }
@@ -218,6 +252,16 @@ public sealed partial class LoopSocket : IReadyHandler, IValueTaskSource<int>, I
         }
     }
 
+    private bool Edges => _key is { Trigger: Trigger.Edge };
+
+    private void ReceiveIfAwaited()
+    {
+        if (_readPending)
+        {
+            Receive();
+        }
+    }
+
     private void Receive()
     {
         if (_readBuffer.IsEmpty)
@@ -225,7 +269,7 @@ public sealed partial class LoopSocket : IReadyHandler, IValueTaskSource<int>, I
             CompleteRead(0, null);
             return;
         }
-        CallResult result = SocketCalls.Receive(_descriptor, _readBuffer.Span, SocketCallFlags.DontWait);
+        CallResult result = ReceiveNow(_readBuffer.Span);
         if (result.Succeeded)
         {
             if (result.Value == 0 && EndIsAbort())
@@ -251,7 +295,7 @@ public sealed partial class LoopSocket : IReadyHandler, IValueTaskSource<int>, I
         {
             throw _fault;
         }
-        CallResult result = SocketCalls.Receive(_descriptor, buffer, SocketCallFlags.DontWait);
+        CallResult result = ReceiveNow(buffer);
         if (result.WouldBlock)
         {
             return -1;
@@ -268,6 +312,27 @@ public sealed partial class LoopSocket : IReadyHandler, IValueTaskSource<int>, I
         Received += result.Value;
         EndOfInput = result.Value == 0;
         return result.Value;
+    }
+
+    private CallResult ReceiveNow(Span<byte> buffer)
+    {
+        CallResult result = SocketCalls.Receive(_descriptor, buffer, SocketCallFlags.DontWait);
+        if (!Edges)
+        {
+            return result;
+        }
+        _mayRead = !result.WouldBlock && (_readsToTheEnd || result.Value == buffer.Length);
+        if (result.WouldBlock)
+        {
+            _readsToTheEnd = false;
+            if (_isPromised)
+            {
+                // Something was said to be there. No other event would come for it, so the kernel is made to look again.
+                Watch(_key!, _key!.Interest);
+            }
+        }
+        _isPromised = false;
+        return result;
     }
 
     private void CompleteRead(int count, Exception? exception)
@@ -325,7 +390,8 @@ public sealed partial class LoopSocket : IReadyHandler, IValueTaskSource<int>, I
         {
             if (_key is null)
             {
-                _key = _loop.Register(_descriptor, interest, this);
+                bool edges = IsTcp && _loop.SupportsTriggers;
+                _key = _loop.Register(_descriptor, edges ? interest | Interest.Priority : interest, this, edges ? Trigger.Edge : Trigger.Level);
             }
             else if ((_key.Interest & interest) != interest)
             {
@@ -348,15 +414,20 @@ public sealed partial class LoopSocket : IReadyHandler, IValueTaskSource<int>, I
     {
         if (_key is { IsRegistered: true } key && (key.Interest & interest) != 0)
         {
-            try
-            {
-                _loop.Modify(key, key.Interest & ~interest);
-            }
-            catch (SystemCallException exception)
-            {
-                // It is not watched any more. Nobody may be waiting who could be told, and the loop must go on.
-                Fault(_owner.OnError(exception));
-            }
+            Watch(key, key.Interest & ~interest);
+        }
+    }
+
+    private void Watch(SelectorKey key, Interest interest)
+    {
+        try
+        {
+            _loop.Modify(key, interest);
+        }
+        catch (SystemCallException exception)
+        {
+            // It is not watched any more. Nobody may be waiting who could be told, and the loop must go on.
+            Fault(_owner.OnError(exception));
         }
     }
 }

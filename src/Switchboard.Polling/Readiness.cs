@@ -20,4 +20,7 @@ public enum Readiness : byte
     HangUp = 8,
     /// <summary>Something exceptional is there.</summary>
     Priority = 16,
+    /// <summary>The peer writes no more: after the bytes that are there comes the end of input. Reported with
+    /// <see cref="Trigger.Edge"/> only, where no later event says so.</summary>
+    ReadHangUp = 32,
 }

@@ -4,7 +4,7 @@ namespace Switchboard.Servers;
 
 public sealed partial class Connection
 {
-    private const int ReadSize = 16 * 1024;
+    private const int ReadSize = 32 * 1024;
 
     // Bytes received for a framing and not taken yet: [_start, _end) of a rented buffer, which is given back when empty.
     private byte[]? _buffer;

@@ -46,7 +46,7 @@ internal sealed class SocketTransport(DescriptorHandle handle, NativeAddress rem
 
     internal override void Attach(EventLoop? loop)
     {
-        var socket = new LoopSocket(loop!, handle, this);
+        var socket = new LoopSocket(loop!, handle, this) { IsTcp = _remote.IsInternet };
         _socket = socket;
         // Against Abort on another thread: each writes its own field before it reads the other's.
         Interlocked.MemoryBarrier();
