@@ -29,6 +29,9 @@ public sealed partial class EventLoop : IDisposable
     // The runtime's timer takes some 49 days at most; the loop then sets it anew.
     private static readonly TimeSpan _longestAlarm = TimeSpan.FromDays(40);
 
+    // The runtime starts its thread for timers with the first one, and that fails once descriptors have run out.
+    private static readonly Timer _firstTimer = new(static _ => { }, null, _longestAlarm, Timeout.InfiniteTimeSpan);
+
     [ThreadStatic]
     private static EventLoop? _current;
 
@@ -55,6 +58,7 @@ public sealed partial class EventLoop : IDisposable
         WaitsInline = waitsInline;
         _ready = new ReadyEvent[waitsInline ? SmallBatch : LargeBatch];
         Context = new LoopSynchronizationContext(this);
+        GC.KeepAlive(_firstTimer);
     }
 
     /// <summary>The loop that the calling thread runs, or null.</summary>
