@@ -70,7 +70,9 @@ public sealed record ListenerOptions
     /// listeners share a port on Linux.</summary>
     public bool ReuseAddress { get; init; } = true;
 
-    /// <summary>SO_REUSEPORT: share the port with other sockets of the same user that set it too. Default false.</summary>
+    /// <summary>SO_REUSEPORT: share the port with other sockets of the same user that set it too. A server on several event
+    /// loops then has a listener for each: the kernel deals callers by their addresses, and a caller dealt to a loop that
+    /// is held up waits for it. Default false.</summary>
     public bool ReusePort { get; init; }
 
     /// <summary>True for an IPv6 socket on the any address to take IPv4 callers too. Default true.</summary>

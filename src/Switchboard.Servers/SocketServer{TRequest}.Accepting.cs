@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using Switchboard.Linux;
 using Switchboard.Polling;
 
@@ -26,17 +27,27 @@ public abstract partial class SocketServer<TRequest>
 
     private protected bool UsesBaseSockets => _model.UsesBaseSockets;
 
+    private protected int LoopCount => _acceptors.Length;
+
+    /// <summary>Which loop the calling thread runs; the first if none.</summary>
+    private protected int CurrentLoop => Math.Max(0, Array.FindIndex(_acceptors, static acceptor => acceptor.Loop.IsCurrent));
+
+    /// <summary>The socket that a loop takes callers from.</summary>
+    private protected virtual SafeHandle? HandleOf(int loop) => SocketHandle;
+
     /// <summary>What one loop does about callers. On the loop's thread.</summary>
     private sealed class Acceptor : IReadyHandler
     {
         private readonly SocketServer<TRequest> _server;
+        private readonly int _index;
         private readonly LoopTimer _pauseTimer;
         private SelectorKey? _key;
         private bool _hasPaused;
 
-        internal Acceptor(SocketServer<TRequest> server, EventLoop loop)
+        internal Acceptor(SocketServer<TRequest> server, EventLoop loop, int index)
         {
             _server = server;
+            _index = index;
             Loop = loop;
             Loop.UnhandledException += server.OnUnhandled;
             _pauseTimer = new LoopTimer(loop, static self => ((Acceptor)self!).EndPause(), this);
@@ -56,7 +67,7 @@ public abstract partial class SocketServer<TRequest>
         internal void Watch(bool watch)
         {
             // A listener of the base library's is not watched: it tells by itself when a caller was asked for and comes.
-            if (HasStopped || _server.SocketHandle is not DescriptorHandle { IsClosed: false } handle)
+            if (HasStopped || _server.HandleOf(_index) is not DescriptorHandle { IsClosed: false } handle)
             {
                 return;
             }

@@ -17,7 +17,8 @@ public abstract class StreamServer : SocketServer<Connection>
     private Type? _newestHandler;
     private readonly bool _isBlocking;
     private readonly long[] _endedBy = new long[Enum.GetValues<ConnectionEndReason>().Length];
-    private Listener? _listener;
+    // One for all loops, or one for each: they share a port then.
+    private Listener[] _listeners = [];
     private TaskListener? _taskListener;
     private long _lastId;
 
@@ -52,15 +53,43 @@ public abstract class StreamServer : SocketServer<Connection>
             local = _taskListener.LocalEndPoint;
             return _taskListener.Handle;
         }
-        _listener = Listener.Bind(Address.EndPoint, Options.Socket);
-        local = _listener.LocalEndPoint;
-        return _listener.Handle;
+        _listeners = [Listener.Bind(Address.EndPoint, Options.Socket)];
+        local = _listeners[0].LocalEndPoint;
+        if (Options.Socket.ReusePort && local is IPEndPoint shared)
+        {
+            try
+            {
+                while (_listeners.Length < LoopCount)
+                {
+                    _listeners = [.. _listeners, Listener.Bind(shared, Options.Socket)];
+                }
+            }
+            catch
+            {
+                CloseListeners();
+                throw;
+            }
+        }
+        return _listeners[0].Handle;
+    }
+
+    private protected override SafeHandle? HandleOf(int loop) => _listeners.Length > 1 ? _listeners[loop].Handle : base.HandleOf(loop);
+
+    private void CloseListeners()
+    {
+        foreach (Listener listener in _listeners)
+        {
+            listener.Dispose();
+        }
     }
 
     private protected override void Listen()
     {
         _taskListener?.Listen(Options.Backlog);
-        _listener?.Listen(Options.Backlog);
+        foreach (Listener listener in _listeners)
+        {
+            listener.Listen(Options.Backlog);
+        }
         if (KernelLimits.MaxBacklog() is { } allowed && allowed < Options.Backlog)
         {
             Log.BacklogCapped(Logger, Name, Options.Backlog, allowed);
@@ -70,7 +99,7 @@ public abstract class StreamServer : SocketServer<Connection>
     /// <inheritdoc/>
     protected override Connection? GetRequest()
     {
-        StreamTransport? transport = _taskListener is not null ? _taskListener.TryAccept() : Accept(_listener!);
+        StreamTransport? transport = _taskListener is not null ? _taskListener.TryAccept() : Accept(_listeners[_listeners.Length > 1 ? CurrentLoop : 0]);
         if (transport is null)
         {
             return null;
@@ -167,6 +196,7 @@ public abstract class StreamServer : SocketServer<Connection>
     private protected override void CloseSocket(SafeHandle handle)
     {
         _taskListener?.Dispose();
+        CloseListeners();
         base.CloseSocket(handle);
     }
 

@@ -53,6 +53,38 @@ public sealed class EventLoopServerTests
     }
 
     [Theory(Timeout = Limit)]
+    [InlineData(true, 3)]
+    [InlineData(false, 1)]
+    public async Task With_port_reuse_each_loop_has_a_listener_of_its_own(bool portReuse, int listeners)
+    {
+        var loops = new System.Collections.Concurrent.ConcurrentDictionary<int, int>();
+        var server = new TcpServer("127.0.0.1:0", async (connection, stop) =>
+        {
+            loops.AddOrUpdate(Environment.CurrentManagedThreadId, 1, (_, count) => count + 1);
+            await LineEcho.ServeAsync(connection, stop);
+        }, Concurrency.EventLoop(3), new ServerOptions { Socket = new() { ReusePort = portReuse } });
+        await using (server)
+        {
+            await server.StartAsync().InTime();
+            Assert.Equal(listeners, CountListeners(server));
+            // The kernel deals at random: that one of three gets nothing of so many does not happen.
+            Caller[] callers = await LineEcho.ConnectAllAsync(server, 120);
+            await Task.WhenAll(callers.Select(caller => caller.SayAsync("hello")));
+            LineEcho.DisposeAll(callers);
+        }
+        Assert.Equal(120, loops.Values.Sum());
+        Assert.Equal(3, loops.Count);
+        Assert.Equal(0, CountListeners(server));
+    }
+
+    private static int CountListeners(SocketServer server)
+    {
+        string port = $":{((System.Net.IPEndPoint)server.LocalEndPoint!).Port:X4} ";
+        // The second word is the own address, the fourth the state: 0A is LISTEN.
+        return File.ReadLines("/proc/net/tcp").Count(line => line.Contains($"{port}00000000:0000 0A", StringComparison.Ordinal));
+    }
+
+    [Theory(Timeout = Limit)]
     [MemberData(nameof(Models.OnLoops), MemberType = typeof(Models))]
     public async Task A_stop_with_many_calls_in_flight_ends_each_with_its_reason_and_leaves_nothing(Model model)
     {
