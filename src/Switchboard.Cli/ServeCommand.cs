@@ -32,7 +32,9 @@ internal static class ServeCommand
         };
         Option<string> model = Choice("--model", "-m", _models, Threads, "Where calls run: one after another, each on a thread of its own, all on event loops, or all on the thread pool.");
         Option<int> limit = Count("--limit", least: 1, 2048, "The most calls at once, for --model threads.");
-        Option<string> full = Choice("--when-full", null, [Wait, Refuse], Wait, "What becomes of callers beyond the limit: they wait in the backlog, or are refused.");
+        Option<string> full = Choice("--when-full", null, [Wait, Refuse], Wait, "What becomes of callers beyond --limit or --max-connections: they wait in the backlog, or are refused.");
+        Option<int> most = Count("--max-connections", least: 1, null, "The most connections at once, under any model.");
+        Option<int> mostPerAddress = Count("--max-per-address", least: 1, null, "The most connections at once from one IP address; callers beyond it are refused.");
         Option<int> loops = Count("--loops", least: 0, 1, "How many event loops, for --model eventloop; 0 for one a processor.");
         Option<int> backlog = Count("--backlog", least: 0, 1024, "The most callers who wait to be accepted; the kernel caps it (net.core.somaxconn).");
         Option<double> grace = Seconds("--grace", 30, "How long calls may go on after a signal to end.");
@@ -43,7 +45,7 @@ internal static class ServeCommand
 
         var command = new Command("serve", "Serves a built-in sample or the handler of an assembly, until Ctrl+C or SIGTERM. Then it takes no more callers and lets those that it has go on for the grace time; a second signal ends it at once.")
         {
-            what, bind, model, limit, full, loops, backlog, grace, idle, reusePort, level,
+            what, bind, model, limit, most, mostPerAddress, full, loops, backlog, grace, idle, reusePort, level,
         };
         command.Validators.Add(line =>
         {
@@ -51,9 +53,13 @@ internal static class ServeCommand
             string chosen = line.GetResult(model)?.Tokens is [{ Value: var word }] ? word : Threads;
             foreach ((Option option, string itsModel) in ((Option, string)[])[(limit, Threads), (full, Threads), (loops, EventLoop)])
             {
+                if (option == full && line.GetResult(most) is { Implicit: false })
+                {
+                    continue;
+                }
                 if (chosen != itsModel && _models.Contains(chosen) && line.GetResult(option) is { Implicit: false })
                 {
-                    line.AddError($"{option.Name} is for --model {itsModel}, not for --model {chosen}.");
+                    line.AddError($"{option.Name} is for --model {itsModel}{(option == full ? $" or {most.Name}" : "")}, not for --model {chosen}.");
                 }
             }
         });
@@ -65,35 +71,47 @@ internal static class ServeCommand
                 Sequential => Concurrency.Sequential(),
                 Tasks => Concurrency.Tasks(),
                 EventLoop => Concurrency.EventLoop(line.GetValue(loops)),
-                _ => Concurrency.Threads(line.GetValue(limit), line.GetValue(full) == Refuse ? WhenFull.Refuse : WhenFull.Wait),
+                _ => Concurrency.Threads(line.GetValue(limit), Full(line)),
             },
             new ServerOptions
             {
                 Backlog = line.GetValue(backlog),
                 Grace = TimeSpan.FromSeconds(line.GetValue(grace)),
                 Limits = new ConnectionLimits { Idle = line.GetValue(idle) is > 0 and double seconds ? TimeSpan.FromSeconds(seconds) : Timeout.InfiniteTimeSpan },
+                Callers = new CallerLimits { Connections = Given(line, most), ConnectionsPerAddress = Given(line, mostPerAddress), WhenFull = Full(line) },
                 Socket = new ListenerOptions { ReusePort = line.GetValue(reusePort) },
                 LoggerFactory = new LineLogger(line.InvocationConfiguration.Error, Enum.Parse<LogLevel>(line.GetRequiredValue(level), ignoreCase: true), TimeProvider.System),
             },
             line.InvocationConfiguration.Output));
         return command;
+
+        WhenFull Full(ParseResult line) => line.GetValue(full) == Refuse ? WhenFull.Refuse : WhenFull.Wait;
+
+        static int? Given(ParseResult line, Option<int> option) => line.GetResult(option) is { Implicit: false } ? line.GetValue(option) : null;
     }
 
-    private static Option<int> Count(string name, int least, int standard, string description) => new(name)
+    private static Option<int> Count(string name, int least, int? standard, string description)
     {
-        Description = description,
-        HelpName = "N",
-        DefaultValueFactory = _ => standard,
-        CustomParser = word =>
+        var option = new Option<int>(name)
         {
-            string text = word.Tokens[0].Value;
-            if (!int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out int value) || value < least)
+            Description = description,
+            HelpName = "N",
+            CustomParser = word =>
             {
-                word.AddError($"{name} '{text}' is not a whole number from {least} to {int.MaxValue}.");
-            }
-            return value;
-        },
-    };
+                string text = word.Tokens[0].Value;
+                if (!int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out int value) || value < least)
+                {
+                    word.AddError($"{name} '{text}' is not a whole number from {least} to {int.MaxValue}.");
+                }
+                return value;
+            },
+        };
+        if (standard is { } value)
+        {
+            option.DefaultValueFactory = _ => value;
+        }
+        return option;
+    }
 
     private static Option<double> Seconds(string name, double standard, string description) => new(name)
     {

@@ -29,8 +29,8 @@ internal static partial class Log
     [LoggerMessage(8, LogLevel.Debug, "{Server}: {Caller} ended, {Reason}, after {Duration}: {Received} bytes received, {Sent} sent.")]
     internal static partial void CallerEnded(ILogger logger, string server, string caller, ConnectionEndReason reason, TimeSpan duration, long received, long sent);
 
-    [LoggerMessage(9, LogLevel.Debug, "{Server}: {Caller} was refused, {Concurrency} is at its limit.")]
-    internal static partial void Refused(ILogger logger, string server, string caller, Concurrency concurrency);
+    [LoggerMessage(9, LogLevel.Debug, "{Server}: {Caller} was refused: {Why}.")]
+    internal static partial void Refused(ILogger logger, string server, string caller, string why);
 
     [LoggerMessage(10, LogLevel.Debug, "{Server} lost a caller before it was accepted: {Why}")]
     internal static partial void CallerLost(ILogger logger, string server, string why);
@@ -58,4 +58,7 @@ internal static partial class Log
 
     [LoggerMessage(17, LogLevel.Warning, "{Server} leaves its socket's file behind: {Why}")]
     internal static partial void FileLeft(ILogger logger, string server, string why);
+
+    [LoggerMessage(19, LogLevel.Warning, "{Server}: {What}. This is told once a minute.")]
+    internal static partial void AtLimit(ILogger logger, string server, string what);
 }

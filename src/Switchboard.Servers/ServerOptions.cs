@@ -35,6 +35,9 @@ public sealed record ServerOptions
     /// <summary>What one connection may take.</summary>
     public ConnectionLimits Limits { get; init; } = ConnectionLimits.Default;
 
+    /// <summary>How many callers are taken, and what becomes of the others.</summary>
+    public CallerLimits Callers { get; init; } = CallerLimits.None;
+
     /// <summary>Where log records go; null for warnings and errors to standard error.</summary>
     public ILoggerFactory? LoggerFactory { get; init; }
 

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Runtime.InteropServices;
 using Switchboard.Linux;
 using Switchboard.Polling;
@@ -8,8 +9,47 @@ namespace Switchboard.Servers;
 public abstract partial class SocketServer<TRequest>
 {
     private static readonly TimeSpan _pause = TimeSpan.FromMilliseconds(100);
+    private static readonly TimeSpan _untilToldAgain = TimeSpan.FromMinutes(1);
 
     private long _pauses;
+    private long _limitTold;
+
+    /// <summary>Takes a place among the server's connections, if one is free.</summary>
+    private protected virtual bool TryEnter() => true;
+
+    /// <summary>Asks for <see cref="OnPlace"/> when a place becomes free. False if one is free already.</summary>
+    private protected virtual bool AwaitPlace() => false;
+
+    /// <summary>Gives back a place that no request has taken.</summary>
+    private protected virtual void Leave()
+    {
+    }
+
+    /// <summary>Why a request that was just taken is refused; null if it is not.</summary>
+    private protected virtual string? Refusal(TRequest request, bool hasPlace) => null;
+
+    /// <summary>Closes a request that is refused.</summary>
+    private protected virtual void Refuse(TRequest request) => Discard(request, ConnectionEndReason.Limit);
+
+    /// <summary>A place among the connections is free again. Any thread.</summary>
+    private protected void OnPlace()
+    {
+        foreach (Acceptor acceptor in _acceptors)
+        {
+            acceptor.Loop.Post(static self => ((Acceptor)self!).OnPlace(), acceptor);
+        }
+    }
+
+    /// <summary>A crowd at a limit is told of once a minute.</summary>
+    private void TellLimit(string what)
+    {
+        long told = Volatile.Read(ref _limitTold);
+        if ((told == 0 || Stopwatch.GetElapsedTime(told) >= _untilToldAgain)
+            && Interlocked.CompareExchange(ref _limitTold, Stopwatch.GetTimestamp(), told) == told)
+        {
+            Log.AtLimit(Logger, Name, what);
+        }
+    }
 
     /// <summary>A full model has room again; on the first loop, which is the only one of a model that can be full.</summary>
     private void OnRoom()
@@ -106,6 +146,16 @@ public abstract partial class SocketServer<TRequest>
                 {
                     _server.TakeRequests(this);
                 }
+            }
+        }
+
+        internal void OnPlace()
+        {
+            Resume();
+            if (_server.UsesBaseSockets)
+            {
+                // It has no listener that is watched.
+                ((IReadyHandler)this).OnReady(Readiness.Readable);
             }
         }
 

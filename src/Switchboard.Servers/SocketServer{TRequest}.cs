@@ -156,27 +156,45 @@ public abstract partial class SocketServer<TRequest> : SocketServer
                 at.Watch(false);
                 return;
             }
+            bool hasPlace = at.Held is not null || TryEnter();
+            if (!hasPlace && Options.Callers.WhenFull == WhenFull.Wait)
+            {
+                at.Watch(false);
+                TellLimit($"CallerLimits.Connections is {Options.Callers.Connections}, so the next callers wait in the backlog");
+                if (AwaitPlace())
+                {
+                    return;
+                }
+                at.Watch(true);
+                continue;
+            }
             TRequest? request = at.Held ?? at.TryGetRequest();
-            at.Held = null;
             if (request is null)
             {
+                if (hasPlace)
+                {
+                    Leave();
+                }
                 return;
             }
-            if (hasRoom && UsesReserve(request))
+            string? refusal = hasRoom ? at.Held is null ? Refusal(request, hasPlace) : null : $"{Concurrency} is at its limit";
+            at.Held = null;
+            if (refusal is null && UsesReserve(request))
             {
                 at.Held = request;
                 at.Pause(new SystemCallException("accept4", Errno.ProcessDescriptorLimit, $"This process is out of descriptors, but for {_reserve} that are left to its handlers and the runtime. Close some, or raise its limit (ulimit -n)."));
                 return;
             }
             Interlocked.Increment(ref _accepted);
-            if (hasRoom)
+            if (refusal is null)
             {
                 Take(at, request);
             }
             else
             {
-                Log.Refused(Logger, Name, Describe(request), Concurrency);
-                Discard(request, ConnectionEndReason.Limit);
+                TellLimit($"{refusal}, so callers are refused");
+                Log.Refused(Logger, Name, Describe(request), refusal);
+                Refuse(request);
             }
         }
         if (UsesBaseSockets && _wanted > 0 && !IsStopping && !at.IsPaused)

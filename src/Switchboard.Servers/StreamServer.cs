@@ -20,6 +20,7 @@ public abstract class StreamServer : SocketServer<Connection>
     // One for all loops, or one for each: they share a port then.
     private Listener[] _listeners = [];
     private TaskListener? _taskListener;
+    private readonly Admission _admission;
     private long _lastId;
 
     private protected StreamServer(ServerAddress address, HandlerSource<CallHandler> handlers, Concurrency concurrency, ServerOptions? options, string kind)
@@ -28,6 +29,7 @@ public abstract class StreamServer : SocketServer<Connection>
         _makeHandler = handlers.Make;
         _handlerName = handlers.Name;
         _isBlocking = handlers.IsBlocking;
+        _admission = new Admission(Options.Callers);
     }
 
     private static Concurrency Checked(Concurrency concurrency, HandlerSource<CallHandler> handlers) =>
@@ -185,6 +187,14 @@ public abstract class StreamServer : SocketServer<Connection>
         {
             request.SetCause(ConnectionEndReason.Stopped, null);
         }
+        if (request.HasPlace)
+        {
+            Leave();
+        }
+        if (request.CountedAddress is { } counted)
+        {
+            _admission.Leave(counted);
+        }
         // Asked before the close, while the address is known.
         string caller = Logger.IsEnabled(LogLevel.Debug) ? Describe(request) : "";
         ConnectionEnd end = request.Close();
@@ -198,6 +208,43 @@ public abstract class StreamServer : SocketServer<Connection>
         _taskListener?.Dispose();
         CloseListeners();
         base.CloseSocket(handle);
+    }
+
+    private protected override bool TryEnter() => _admission.TryEnter();
+
+    private protected override bool AwaitPlace() => _admission.AwaitPlace();
+
+    private protected override void Leave()
+    {
+        if (_admission.Leave())
+        {
+            OnPlace();
+        }
+    }
+
+    private protected override string? Refusal(Connection request, bool hasPlace)
+    {
+        request.HasPlace = hasPlace;
+        if (!hasPlace)
+        {
+            return $"CallerLimits.Connections is {Options.Callers.Connections}";
+        }
+        if (Options.Callers.ConnectionsPerAddress is null)
+        {
+            return null;
+        }
+        bool mayCome = _admission.TryEnter(request.RemoteEndPoint, out IPAddress? counted);
+        request.CountedAddress = counted;
+        return mayCome ? null : $"CallerLimits.ConnectionsPerAddress is {Options.Callers.ConnectionsPerAddress}";
+    }
+
+    private protected override void Refuse(Connection request)
+    {
+        if (!Options.Callers.LastWord.IsEmpty)
+        {
+            request.TrySend(Options.Callers.LastWord.Span);
+        }
+        base.Refuse(request);
     }
 
     private protected override int DescriptorOf(Connection request) => ((StreamTransport)request.Transport).Descriptor;

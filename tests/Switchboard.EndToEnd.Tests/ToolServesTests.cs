@@ -91,10 +91,12 @@ public sealed class ToolServesTests
         await silent.ExpectAsync("1");
     }
 
-    [Fact(Timeout = Limit)]
-    public async Task A_caller_beyond_the_limit_waits_for_a_call_to_end()
+    [Theory(Timeout = Limit)]
+    [InlineData("--limit", "1")]
+    [InlineData("--max-connections", "1", "--model", "eventloop")]
+    public async Task A_caller_beyond_the_limit_waits_for_a_call_to_end(params string[] options)
     {
-        using SwitchboardTool tool = await SwitchboardTool.ServeAsync("echo", "--limit", "1");
+        using SwitchboardTool tool = await SwitchboardTool.ServeAsync("echo", options);
         using Caller first = await tool.CallAsync();
         await first.SendAsync("1");
         await first.ExpectAsync("1");
@@ -105,10 +107,13 @@ public sealed class ToolServesTests
         await second.ExpectAsync("2");
     }
 
-    [Fact(Timeout = Limit)]
-    public async Task A_caller_beyond_the_limit_is_refused_if_so_chosen()
+    [Theory(Timeout = Limit)]
+    [InlineData("--limit", "1", "--when-full", "refuse")]
+    [InlineData("--max-connections", "1", "--when-full", "refuse", "--model", "eventloop")]
+    [InlineData("--max-per-address", "1", "--model", "tasks")]
+    public async Task A_caller_beyond_the_limit_is_refused_if_so_chosen(params string[] options)
     {
-        using SwitchboardTool tool = await SwitchboardTool.ServeAsync("echo", "--limit", "1", "--when-full", "refuse");
+        using SwitchboardTool tool = await SwitchboardTool.ServeAsync("echo", options);
         using Caller first = await tool.CallAsync();
         await first.SendAsync("1");
         await first.ExpectAsync("1");

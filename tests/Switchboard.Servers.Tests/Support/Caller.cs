@@ -20,7 +20,7 @@ internal sealed class Caller : IDisposable
 
     internal static Task<Caller> ConnectAsync(SocketServer server, int? receiveBuffer = null) => ConnectAsync(server.LocalEndPoint!, receiveBuffer);
 
-    internal static async Task<Caller> ConnectAsync(EndPoint address, int? receiveBuffer = null)
+    internal static async Task<Caller> ConnectAsync(EndPoint address, int? receiveBuffer = null, EndPoint? from = null)
     {
         var socket = new Socket(address.AddressFamily, SocketType.Stream, ProtocolType.Unspecified);
         try
@@ -29,6 +29,10 @@ internal sealed class Caller : IDisposable
             {
                 // Before connect, so that the window stays small.
                 socket.ReceiveBufferSize = size;
+            }
+            if (from is not null)
+            {
+                socket.Bind(from);
             }
             await socket.ConnectAsync(address).InTime();
             return new Caller(socket);
