@@ -43,6 +43,30 @@ public abstract class StreamServer : SocketServer<Connection>
     /// <summary>The connections that are being served, at this moment.</summary>
     public IReadOnlyCollection<Connection> Connections => Served;
 
+    /// <summary>A connection that is being served. Looks at each of them; any thread may call it.</summary>
+    /// <param name="id">Its <see cref="Connection.Id"/>.</param>
+    /// <returns>The connection, or null if it has ended or never was.</returns>
+    public Connection? Find(long id) => Array.Find(Served, connection => connection.Id == id);
+
+    /// <summary>Copies a message for every connection that is being served, as <see cref="Connection.TrySend"/> does. Never
+    /// waits; any thread may call it.</summary>
+    /// <param name="message">The bytes.</param>
+    /// <param name="to">Which connections; null for all.</param>
+    /// <returns>How many took it. The others have ended, or more waits for them than <see cref="ConnectionLimits.PendingSend"/>
+    /// allows.</returns>
+    public int Broadcast(ReadOnlySpan<byte> message, Predicate<Connection>? to = null)
+    {
+        int took = 0;
+        foreach (Connection connection in Served)
+        {
+            if ((to is null || to(connection)) && connection.TrySend(message))
+            {
+                took++;
+            }
+        }
+        return took;
+    }
+
     /// <inheritdoc/>
     public override ServerStatistics Statistics => new(Accepted, OpenCalls, Pauses,
         _endedBy.Select((count, reason) => ((ConnectionEndReason)reason, Count: Interlocked.Read(ref _endedBy[reason]))).Where(row => row.Count > 0).ToDictionary(row => row.Item1, row => row.Count));
