@@ -40,12 +40,13 @@ internal static class ServeCommand
         Option<double> grace = Seconds("--grace", 30, "How long calls may go on after a signal to end.");
         Option<double> idle = Seconds("--idle", 300, "A caller from whom no byte comes for so long is cut off; 0 for never.");
         var reusePort = new Option<bool>("--reuse-port") { Description = "Share the port with other programs of the same user that set it too (SO_REUSEPORT)." };
+        Option<UnixFileMode?> unixMode = Mode("--unix-mode", "The access mode of a Unix socket's file, in octal digits (600). Else the umask decides.");
         Option<string> level = Choice("--log-level", "-l", ["trace", "debug", "information", "warning", "error", "critical", "none"], "information",
             "The least level of the log records that go to standard error. Callers are logged at debug.");
 
         var command = new Command("serve", "Serves a built-in sample or the handler of an assembly, until Ctrl+C or SIGTERM. Then it takes no more callers and lets those that it has go on for the grace time; a second signal ends it at once.")
         {
-            what, bind, model, limit, most, mostPerAddress, full, loops, backlog, grace, idle, reusePort, level,
+            what, bind, model, limit, most, mostPerAddress, full, loops, backlog, grace, idle, reusePort, unixMode, level,
         };
         command.Validators.Add(line =>
         {
@@ -79,7 +80,7 @@ internal static class ServeCommand
                 Grace = TimeSpan.FromSeconds(line.GetValue(grace)),
                 Limits = new ConnectionLimits { Idle = line.GetValue(idle) is > 0 and double seconds ? TimeSpan.FromSeconds(seconds) : Timeout.InfiniteTimeSpan },
                 Callers = new CallerLimits { Connections = Given(line, most), ConnectionsPerAddress = Given(line, mostPerAddress), WhenFull = Full(line) },
-                Socket = new ListenerOptions { ReusePort = line.GetValue(reusePort) },
+                Socket = new ListenerOptions { ReusePort = line.GetValue(reusePort), UnixMode = line.GetValue(unixMode) },
                 LoggerFactory = new LineLogger(line.InvocationConfiguration.Error, Enum.Parse<LogLevel>(line.GetRequiredValue(level), ignoreCase: true), TimeProvider.System),
             },
             line.InvocationConfiguration.Output));
@@ -112,6 +113,22 @@ internal static class ServeCommand
         }
         return option;
     }
+
+    private static Option<UnixFileMode?> Mode(string name, string description) => new(name)
+    {
+        Description = description,
+        HelpName = "OCTAL",
+        CustomParser = word =>
+        {
+            string text = word.Tokens[0].Value;
+            if (text.Length is < 3 or > 4 || text.Any(digit => digit is < '0' or > '7') || Convert.ToInt32(text, 8) is var mode && mode > 0x1FF)
+            {
+                word.AddError($"{name} '{text}' is not an access mode in octal digits from 000 to 777.");
+                return null;
+            }
+            return (UnixFileMode)mode;
+        },
+    };
 
     private static Option<double> Seconds(string name, double standard, string description) => new(name)
     {

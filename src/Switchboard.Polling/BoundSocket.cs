@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Sockets;
+using Microsoft.Win32.SafeHandles;
 using Switchboard.Linux;
 
 namespace Switchboard.Polling;
@@ -42,7 +43,18 @@ public static class BoundSocket
                     Set(descriptor, SocketCallOption.KeepAlive, options.KeepAlive);
                 }
             }
-            SocketCalls.Bind(descriptor, address);
+            if (options.UnixMode is { } mode && FileOf(address) is { } path && !OperatingSystem.IsWindows())
+            {
+                // The file gets the mode of the socket, less the umask; what that took away is given back then.
+                using var socket = new SafeFileHandle(descriptor, ownsHandle: false);
+                File.SetUnixFileMode(socket, mode);
+                SocketCalls.Bind(descriptor, address);
+                File.SetUnixFileMode(path, mode);
+            }
+            else
+            {
+                SocketCalls.Bind(descriptor, address);
+            }
             return handle;
         }
         catch

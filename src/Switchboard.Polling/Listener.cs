@@ -81,6 +81,10 @@ public sealed record ListenerOptions
     /// <summary>TCP_NODELAY, which accepted connections inherit. Default true.</summary>
     public bool NoDelay { get; init; } = true;
 
+    /// <summary>The access mode of a Unix socket's file: who may write to it may connect (<c>unix(7)</c>). It never has more
+    /// than this, not even at the moment of its making. Null for what the process's umask leaves. Default null.</summary>
+    public UnixFileMode? UnixMode { get; init; }
+
     /// <summary>SO_KEEPALIVE, which accepted connections inherit. Default true.</summary>
     public bool KeepAlive { get; init; } = true;
 }

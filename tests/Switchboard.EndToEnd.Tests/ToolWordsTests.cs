@@ -32,6 +32,8 @@ public sealed class ToolWordsTests
     [InlineData("--idle '-1' is not a number of seconds from 0 to 1000000.", "serve", "echo", "--idle", "-1")]
     [InlineData("--log-level '2' is none of trace, debug, information, warning, error, critical, none.", "serve", "echo", "--log-level", "2")]
     [InlineData("--loops '-1' is not a whole number from 0 to 2147483647.", "serve", "echo", "--model", "eventloop", "--loops", "-1")]
+    [InlineData("--unix-mode '0800' is not an access mode in octal digits from 000 to 777.", "serve", "echo", "--unix-mode", "0800")]
+    [InlineData("--unix-mode '1777' is not an access mode in octal digits from 000 to 777.", "serve", "echo", "--unix-mode", "1777")]
     [InlineData("--max-connections '0' is not a whole number from 1 to 2147483647.", "serve", "echo", "--max-connections", "0")]
     [InlineData("--limit is for --model threads, not for --model sequential.", "serve", "echo", "--model", "sequential", "--limit", "5")]
     [InlineData("--limit is for --model threads, not for --model eventloop.", "serve", "echo", "-m", "eventloop", "--limit", "5")]

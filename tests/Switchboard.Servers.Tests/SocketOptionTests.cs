@@ -1,6 +1,7 @@
 using System.Net;
 using System.Net.Sockets;
 using Switchboard.Linux;
+using Switchboard.Polling;
 
 namespace Switchboard.Servers.Tests;
 
@@ -35,6 +36,22 @@ public sealed class SocketOptionTests
         {
             Assert.Throws<AddressInUseException>(two.Activate);
         }
+    }
+
+    [Theory]
+    [InlineData(UnixFileMode.UserRead | UnixFileMode.UserWrite, true)]
+    [InlineData(UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.GroupWrite | UnixFileMode.OtherWrite, true)]
+    [InlineData(UnixFileMode.UserRead | UnixFileMode.UserWrite, false)]
+    public async Task The_file_of_a_unix_socket_has_the_mode_that_was_asked_for(UnixFileMode mode, bool stream)
+    {
+        using var folder = new TemporaryFolder();
+        ServerAddress address = folder.Address("mode");
+        var options = new ServerOptions { Socket = new() { UnixMode = mode } };
+        await using SocketServer server = stream
+            ? new UnixStreamServer(address, (_, _) => Task.CompletedTask, Concurrency.Threads(), options)
+            : new UnixDatagramServer(address, (_, _) => Task.CompletedTask, Concurrency.Threads(), options);
+        server.Bind();
+        Assert.Equal(mode, OperatingSystem.IsWindows() ? 0 : File.GetUnixFileMode(BoundSocket.FileOf(server.LocalEndPoint)!));
     }
 
     [Theory(Timeout = Deadline.Milliseconds)]
