@@ -331,6 +331,11 @@ public sealed partial class LoopSocket : IReadyHandler, IValueTaskSource<int>, I
                 Watch(_key!, _key!.Interest);
             }
         }
+        else if (result.Succeeded)
+        {
+            // The next read may not wait for a turn: StartRead asks whether enough is left of this one.
+            _loop.Spend(result.Value);
+        }
         _isPromised = false;
         return result;
     }

@@ -177,7 +177,9 @@ public abstract partial class SocketServer<TRequest> : SocketServer
                 }
                 return;
             }
-            string? refusal = hasRoom ? at.Held is null ? Refusal(request, hasPlace) : null : $"{Concurrency} is at its limit";
+            // Asked in any case: it counts the request, so that its end gives the place back.
+            string? refusal = at.Held is null ? Refusal(request, hasPlace) : null;
+            refusal ??= hasRoom ? null : $"{Concurrency} is at its limit";
             at.Held = null;
             if (refusal is null && UsesReserve(request))
             {

@@ -69,6 +69,29 @@ public sealed class CallerLimitsTests
         Assert.Contains("CallerLimits.Connections is 1, so callers are refused", told.Text, StringComparison.Ordinal);
     }
 
+    [Fact(Timeout = Deadline.Milliseconds)]
+    public async Task Who_is_refused_by_the_model_gets_the_last_word_and_takes_no_place()
+    {
+        var options = new ServerOptions { Callers = new() { Connections = 3, ConnectionsPerAddress = 3, LastWord = "busy\n"u8.ToArray() } };
+        await using var server = new TcpServer("127.0.0.1:0", LineEcho.ServeAsync, Concurrency.Threads(1, WhenFull.Refuse), options);
+        await server.StartAsync().InTime();
+        using (Caller inside = await CallAsync(server))
+        {
+            await inside.SayAsync("in");
+            // More than there are places.
+            for (int i = 0; i < 7; i++)
+            {
+                using Caller outside = await CallAsync(server);
+                Assert.Equal("busy\n", await outside.ReadTextToEndAsync());
+            }
+        }
+        await Deadline.UntilAsync(() => server.Statistics.Open == 0, "the caller leaves");
+        // The thread is free a little after its call has ended.
+        while (!await IsServedAsync(server))
+        {
+        }
+    }
+
     [Theory(Timeout = Deadline.Milliseconds)]
     [MemberData(nameof(Models))]
     public async Task One_address_can_not_take_the_places_of_the_others(Model model)
@@ -128,6 +151,21 @@ public sealed class CallerLimitsTests
     {
         Assert.Contains("1 or more", Assert.Throws<ArgumentOutOfRangeException>(() => new CallerLimits { Connections = 0 }).Message, StringComparison.Ordinal);
         Assert.Contains("1 or more", Assert.Throws<ArgumentOutOfRangeException>(() => new CallerLimits { ConnectionsPerAddress = -1 }).Message, StringComparison.Ordinal);
+    }
+
+    private static async Task<bool> IsServedAsync(TcpServer server)
+    {
+        using Caller caller = await CallAsync(server);
+        try
+        {
+            await caller.SendAsync("next\n");
+            return await caller.ReadTextToEndAsync(5) == "next\n";
+        }
+        catch (System.Net.Sockets.SocketException)
+        {
+            // Refused with the line unread, which is a reset.
+            return false;
+        }
     }
 
     private static async Task<TcpServer> ServeAsync(Model model, CallerLimits limits, RecordingLog log)
