@@ -6,7 +6,7 @@ namespace Switchboard.Polling;
 /// loop's thread and must not throw; a time limit of <see cref="Timeout.InfiniteTimeSpan"/> means none.</summary>
 public interface ILoopSocketOwner
 {
-    /// <summary>How long a read may wait without a byte.</summary>
+    /// <summary>How long a read may wait without a byte. Asked once.</summary>
     TimeSpan IdleLimit { get; }
 
     /// <summary>How long a write may wait while the peer takes no byte.</summary>
@@ -15,7 +15,7 @@ public interface ILoopSocketOwner
     /// <summary>How many bytes of <see cref="LoopSocket.TrySend"/> may wait to be sent.</summary>
     int PendingSendLimit { get; }
 
-    /// <summary>The token whose reads are ended by <see cref="LoopSocket.CancelOwnerReads"/> instead of a registration each.</summary>
+    /// <summary>The token whose reads are ended by <see cref="LoopSocket.CancelOwnerReads"/> instead of a registration each. Asked once.</summary>
     CancellationToken StopToken { get; }
 
     /// <summary>A read has waited too long.</summary>

@@ -45,9 +45,9 @@ public sealed partial class LoopSocket
     {
         BeginBlocking();
         ThrowIfOutputClosed();
-        if (_writes.Count > 0)
+        if (HasWrites)
         {
-            _loop.WaitInline(static self => ((LoopSocket)self!)._writes.Count == 0, this);
+            _loop.WaitInline(static self => !((LoopSocket)self!).HasWrites, this);
         }
         while (!buffer.IsEmpty)
         {

@@ -9,7 +9,7 @@ public sealed partial class LoopSocket
 {
     private static readonly SendOrPostCallback _enqueue = static state => ((WriteOperation)state!).Socket.Enqueue((WriteOperation)state);
 
-    private readonly Queue<WriteOperation> _writes = new(0);
+    private Queue<WriteOperation>? _writes;
     private WriteOperation? _spareWrite;
     private LoopTimer? _stallTimer;
     private long _writeProgress;
@@ -40,7 +40,7 @@ public sealed partial class LoopSocket
             {
                 return ValueTask.FromException(_fault);
             }
-            if (_writes.Count == 0 && SendNow(buffer.Span, ref sent))
+            if (!HasWrites && SendNow(buffer.Span, ref sent))
             {
                 return _fault is not null ? ValueTask.FromException(_fault)
                     : _loop.Spend(sent) ? ValueTask.CompletedTask : NextTurn();
@@ -61,6 +61,9 @@ public sealed partial class LoopSocket
         return task;
     }
 
+    // Most connections never have to wait with a write.
+    private bool HasWrites => _writes is { Count: > 0 };
+
     /// <summary>Copies a message and sends it when the peer takes it. Never waits.</summary>
     /// <param name="message">The bytes; all of them are sent, or none.</param>
     /// <returns>False if the copies that wait would exceed the owner's limit, or the socket has ended.</returns>
@@ -76,7 +79,7 @@ public sealed partial class LoopSocket
             return false;
         }
         int sent = 0;
-        if (_loop.IsCurrent && _writes.Count == 0 && SendNow(message, ref sent))
+        if (_loop.IsCurrent && !HasWrites && SendNow(message, ref sent))
         {
             Interlocked.Add(ref _copiedPending, -message.Length);
             return _fault is null;
@@ -103,7 +106,7 @@ public sealed partial class LoopSocket
 
     private ValueTask BeginMarker(WriteKind kind)
     {
-        if (_loop.IsCurrent && _writes.Count == 0)
+        if (_loop.IsCurrent && !HasWrites)
         {
             if (kind == WriteKind.CloseOutput)
             {
@@ -183,6 +186,7 @@ public sealed partial class LoopSocket
             return;
         }
         write.Register();
+        _writes ??= new Queue<WriteOperation>();
         _writes.Enqueue(write);
         if (_writes.Count == 1)
         {
@@ -193,7 +197,7 @@ public sealed partial class LoopSocket
 
     private void OnWritable()
     {
-        while (_writes.TryPeek(out WriteOperation? write))
+        while (_writes is not null && _writes.TryPeek(out WriteOperation? write))
         {
             int before = write.SentCount;
             int sent = before;
@@ -262,7 +266,7 @@ public sealed partial class LoopSocket
     private void FailWrites(Exception cause)
     {
         _stallTimer?.Disarm();
-        while (_writes.TryDequeue(out WriteOperation? write))
+        while (_writes is not null && _writes.TryDequeue(out WriteOperation? write))
         {
             write.Complete(cause);
         }

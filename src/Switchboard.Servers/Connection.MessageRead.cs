@@ -11,10 +11,10 @@ public sealed partial class Connection
     /// <summary>The one message read that waits for the peer: used again for each, so that waiting allocates nothing, and
     /// able to wait inline on the call's own thread, as the connection's plain reads are.</summary>
     [SuppressMessage("Reliability", "CA2012", Justification = "Each read is consumed once: at once, or in OnRead.")]
-    private sealed class MessageRead : IValueTaskSource<ReadOnlyMemory<byte>?>, IValueTaskSource<bool>
+    private sealed class MessageRead : IReadWaiter, IValueTaskSource<ReadOnlyMemory<byte>?>, IValueTaskSource<bool>
     {
         private readonly Connection _connection;
-        private readonly Action _onRead;
+        private Action? _onRead;
         private ManualResetValueTaskSourceCore<ReadOnlyMemory<byte>?> _source;
         private ValueTaskAwaiter<int> _read;
         private Framing _framing = Framing.Packet;
@@ -23,11 +23,7 @@ public sealed partial class Connection
         private bool _waitsOnly;
         private bool _wantsContext;
 
-        internal MessageRead(Connection connection)
-        {
-            _connection = connection;
-            _onRead = OnRead;
-        }
+        internal MessageRead(Connection connection) => _connection = connection;
 
         internal short Version => _source.Version;
 
@@ -61,14 +57,26 @@ public sealed partial class Connection
         /// <summary>Reads until a message is there (true), or the peer must be waited for (false).</summary>
         private bool Advance(out ReadOnlyMemory<byte>? message)
         {
+            Transport transport = _connection._transport;
             while (true)
             {
-                ValueTaskAwaiter<int> read = Read().GetAwaiter();
+                // No buffer is held while nothing is there, but what comes after the wait must be read in a piece of the call.
+                _waitsOnly = !_connection.HasBuffered && transport.IsCurrent;
+                if (_waitsOnly)
+                {
+                    _connection.ReturnBuffer();
+                    if (transport.TryAwaitRead(this, _cancellation))
+                    {
+                        message = null;
+                        return false;
+                    }
+                }
+                ValueTaskAwaiter<int> read = transport.ReadAsync(_waitsOnly ? Memory<byte>.Empty : MakeRoom(), _cancellation).GetAwaiter();
                 if (!read.IsCompleted)
                 {
                     message = null;
                     _read = read;
-                    read.UnsafeOnCompleted(_onRead);
+                    read.UnsafeOnCompleted(_onRead ??= OnRead);
                     return false;
                 }
                 if (Take(read.GetResult(), out message))
@@ -78,23 +86,15 @@ public sealed partial class Connection
             }
         }
 
-        private ValueTask<int> Read()
+        private Memory<byte> MakeRoom()
         {
-            Transport transport = _connection._transport;
-            // No buffer is held while nothing is there, but what comes after the wait must be read in a piece of the call.
-            _waitsOnly = !_connection.HasBuffered && transport.IsCurrent;
-            if (_waitsOnly)
-            {
-                _connection.ReturnBuffer();
-                return transport.ReadAsync(Memory<byte>.Empty, _cancellation);
-            }
             if (_connection.HasBuffered)
             {
                 _connection.MakeRoom();
-                return transport.ReadAsync(_connection._buffer.AsMemory(_connection._filled), _cancellation);
+                return _connection._buffer.AsMemory(_connection._filled);
             }
             _connection.TakeEmptyBuffer();
-            return transport.ReadAsync(_connection._buffer.AsMemory(0, _connection.RoomFor(_framing).Length), _cancellation);
+            return _connection._buffer.AsMemory(0, _connection.RoomFor(_framing).Length);
         }
 
         private bool Take(int count, out ReadOnlyMemory<byte>? message)
@@ -126,23 +126,55 @@ public sealed partial class Connection
 
         private void OnRead()
         {
+            int count;
+            try
+            {
+                count = _read.GetResult();
+            }
+            catch (Exception exception)
+            {
+                Fail(exception);
+                return;
+            }
+            GoOn(count);
+        }
+
+        void IReadWaiter.OnReadable(Exception? failure)
+        {
+            if (failure is null)
+            {
+                GoOn(0);
+            }
+            else
+            {
+                Fail(failure);
+            }
+        }
+
+        private void GoOn(int count)
+        {
             ReadOnlyMemory<byte>? message;
             try
             {
-                if (!Take(_read.GetResult(), out message) && !Advance(out message))
+                if (!Take(count, out message) && !Advance(out message))
                 {
                     return;
                 }
             }
             catch (Exception exception)
             {
-                CompletionScope failing = CompletionScope.Enter(_wantsContext);
-                _source.SetException(exception);
-                failing.Leave();
+                Fail(exception);
                 return;
             }
             CompletionScope scope = CompletionScope.Enter(_wantsContext);
             _source.SetResult(message);
+            scope.Leave();
+        }
+
+        private void Fail(Exception exception)
+        {
+            CompletionScope scope = CompletionScope.Enter(_wantsContext);
+            _source.SetException(exception);
             scope.Leave();
         }
 

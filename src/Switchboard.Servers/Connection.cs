@@ -170,13 +170,13 @@ public sealed partial class Connection
 
     internal bool HasEnded => Volatile.Read(ref _end) is not null;
 
-    /// <summary>True if the peer has sent more than was read.</summary>
     /// <summary>True if it was counted among the server's connections.</summary>
     internal bool HasPlace { get; set; }
 
     /// <summary>The address that it was counted for; null if it was not.</summary>
     internal IPAddress? CountedAddress { get; set; }
 
+    /// <summary>True if the peer has sent more than was read.</summary>
     internal bool HasUnread => HasBuffered || _transport.HasUnread;
 
     /// <summary>Gives the connection its one end.</summary>

@@ -60,6 +60,8 @@ internal sealed class SocketTransport(DescriptorHandle handle, NativeAddress rem
 
     internal override int TryRead(Span<byte> buffer) => Socket.TryRead(buffer);
 
+    internal override bool TryAwaitRead(IReadWaiter waiter, CancellationToken cancellation) => Socket.TryAwaitRead(waiter, cancellation);
+
     internal override ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellation) => Socket.WriteAsync(buffer, cancellation);
 
     internal override bool TrySend(ReadOnlySpan<byte> message) => _socket is { } socket

@@ -1,4 +1,5 @@
 using System.Net;
+using Switchboard.Polling;
 
 namespace Switchboard.Servers;
 
@@ -29,6 +30,10 @@ internal abstract class Transport
 
     /// <summary>Reads without waiting: the count, 0 at the end of input, -1 if nothing is there. In a piece of the call.</summary>
     internal abstract int TryRead(Span<byte> buffer);
+
+    /// <summary>Has a waiter told when a read would not wait. False if that does not come to waiting, or can't be done so: then
+    /// <see cref="ReadAsync"/> does it. In a piece of the call.</summary>
+    internal virtual bool TryAwaitRead(IReadWaiter waiter, CancellationToken cancellation) => false;
 
     internal abstract ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellation);
 
