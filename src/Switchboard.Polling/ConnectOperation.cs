@@ -4,13 +4,13 @@ using Switchboard.Linux;
 
 namespace Switchboard.Polling;
 
-/// <summary>One attempt to connect. All but <see cref="Start"/> belongs to the loop's thread.</summary>
-internal sealed class ConnectOperation(EventLoop loop, EndPoint address, CancellationToken cancellation) : IReadyHandler, ILoopWaiter
+/// <summary>One attempt to connect, which gives the descriptor. All but <see cref="Start"/> belongs to the loop's thread.</summary>
+internal sealed class ConnectOperation(EventLoop loop, EndPoint address, ConnectSettings settings, CancellationToken cancellation) : IReadyHandler, ILoopWaiter
 {
     private static readonly TimeSpan _shortestPause = TimeSpan.FromMilliseconds(1);
     private static readonly TimeSpan _longestPause = TimeSpan.FromMilliseconds(32);
 
-    private readonly TaskCompletionSource<LoopSocket> _source = new(loop.IsCurrent ? TaskCreationOptions.None : TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly TaskCompletionSource<DescriptorHandle> _source = new(loop.IsCurrent ? TaskCreationOptions.None : TaskCreationOptions.RunContinuationsAsynchronously);
     private CancellationTokenRegistration _registration;
     private DescriptorHandle? _handle;
     private SelectorKey? _key;
@@ -18,7 +18,7 @@ internal sealed class ConnectOperation(EventLoop loop, EndPoint address, Cancell
     private TimeSpan _pause = _shortestPause;
     private bool _isCompleted;
 
-    internal Task<LoopSocket> Start()
+    internal Task<DescriptorHandle> Start()
     {
         if (loop.IsCurrent)
         {
@@ -39,7 +39,12 @@ internal sealed class ConnectOperation(EventLoop loop, EndPoint address, Cancell
             _handle = SocketCalls.Create(address.AddressFamily, SocketType.Stream, nonBlocking: true);
             if (address.AddressFamily != AddressFamily.Unix)
             {
-                SocketCalls.SetOption(_handle.Number, SocketCallOption.NoDelay, 1).OrThrow("setsockopt", "TCP_NODELAY");
+                SocketCalls.SetOption(_handle.Number, SocketCallOption.NoDelay, settings.NoDelay ? 1 : 0).OrThrow("setsockopt", "TCP_NODELAY");
+                SocketCalls.SetOption(_handle.Number, SocketCallOption.KeepAlive, settings.KeepAlive ? 1 : 0).OrThrow("setsockopt", "SO_KEEPALIVE");
+            }
+            if (settings.From is { } from)
+            {
+                SocketCalls.Bind(_handle.Number, from);
             }
             if (cancellation.CanBeCanceled)
             {
@@ -125,7 +130,7 @@ internal sealed class ConnectOperation(EventLoop loop, EndPoint address, Cancell
                 // Blocking reads and writes go by the descriptor's mode; all others pass a flag.
                 DescriptorCalls.SetNonBlocking(_handle!.Number, nonBlocking: false);
             }
-            _source.TrySetResult(LoopSocket.Connected(loop, _handle!, address));
+            _source.TrySetResult(_handle!);
             return;
         }
         _handle?.Dispose();
@@ -138,4 +143,13 @@ internal sealed class ConnectOperation(EventLoop loop, EndPoint address, Cancell
             _source.TrySetException(exception);
         }
     }
+}
+
+/// <summary>How a socket is made that connects.</summary>
+/// <param name="NoDelay">TCP_NODELAY.</param>
+/// <param name="KeepAlive">SO_KEEPALIVE.</param>
+/// <param name="From">Its own address; null for one that the kernel chooses.</param>
+internal sealed record ConnectSettings(bool NoDelay = true, bool KeepAlive = false, EndPoint? From = null)
+{
+    internal static ConnectSettings Default { get; } = new();
 }

@@ -18,6 +18,9 @@ public sealed partial class EventLoop
         return Register(descriptor, interest, new LambdaHandler(this, onReady), trigger);
     }
 
+    /// <summary>False if it can't watch descriptors, but runs posted work and timers only.</summary>
+    internal bool WatchesDescriptors => _selector is not SleepSelector;
+
     private sealed class LambdaHandler(EventLoop loop, Action<Readiness> onReady) : IReadyHandler
     {
         public void OnReady(Readiness ready)

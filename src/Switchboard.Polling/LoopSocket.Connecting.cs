@@ -36,7 +36,13 @@ public sealed partial class LoopSocket : ILoopWaiter, IAsyncDisposable
     {
         ArgumentNullException.ThrowIfNull(loop);
         ArgumentNullException.ThrowIfNull(address);
-        return cancellation.IsCancellationRequested ? Task.FromCanceled<LoopSocket>(cancellation) : new ConnectOperation(loop, address, cancellation).Start();
+        return cancellation.IsCancellationRequested ? Task.FromCanceled<LoopSocket>(cancellation) : WrapAsync();
+
+        async Task<LoopSocket> WrapAsync() => new(loop, await new ConnectOperation(loop, address, ConnectSettings.Default, cancellation).Start().ConfigureAwait(loop.IsCurrent))
+        {
+            _remote = address,
+            IsTcp = address is IPEndPoint,
+        };
     }
 
     /// <summary>Makes two connected Unix stream sockets, as <c>socketpair(2)</c>.</summary>
@@ -49,8 +55,6 @@ public sealed partial class LoopSocket : ILoopWaiter, IAsyncDisposable
         (DescriptorHandle first, DescriptorHandle second) = SocketCalls.CreatePair();
         return (new LoopSocket(loop, first), new LoopSocket(loop, second));
     }
-
-    internal static LoopSocket Connected(EventLoop loop, DescriptorHandle handle, EndPoint remote) => new(loop, handle) { _remote = remote, IsTcp = remote is IPEndPoint };
 
     /// <summary>As <see cref="Dispose"/>, and waits until the descriptor is closed. Any thread may call it.</summary>
     /// <returns>Completes when it is closed.</returns>

@@ -25,6 +25,7 @@ internal static class BaseSocketErrors
         SocketError.AddressFamilyNotSupported => Errno.AddressFamilyNotSupported,
         SocketError.AddressNotAvailable => Errno.AddressNotAvailable,
         SocketError.ConnectionAborted => Errno.ConnectionAborted,
+        SocketError.ConnectionRefused => Errno.ConnectionRefused,
         SocketError.ConnectionReset => Errno.ConnectionReset,
         SocketError.HostDown => Errno.HostDown,
         SocketError.HostUnreachable => Errno.HostUnreachable,

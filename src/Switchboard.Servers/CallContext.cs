@@ -1,7 +1,8 @@
 namespace Switchboard.Servers;
 
-/// <summary>Runs the pieces of one call on the thread pool, one after the other, and brings awaits back into their row.</summary>
-internal sealed class CallContext(Call call, Action<Exception> onUnhandled) : SynchronizationContext
+/// <summary>Runs the pieces of one call, or of a connection without one, on the thread pool, one after the other, and brings
+/// awaits back into their row.</summary>
+internal sealed class CallContext(Call? call, Action<Exception> onUnhandled, CancellationToken stopping = default) : SynchronizationContext
 {
     // After so many pieces, or so many bytes and calls, the thread goes to others who wait for one.
     private const int PiecesPerTurn = 64;
@@ -16,6 +17,9 @@ internal sealed class CallContext(Call call, Action<Exception> onUnhandled) : Sy
     private Call? _call = call;
     private bool _isRunning;
     private int _allowance;
+
+    /// <summary>Cancelled when the server stops whose call this is.</summary>
+    internal CancellationToken Stopping => stopping;
 
     /// <summary>The context whose piece the calling thread runs, or null.</summary>
     internal static CallContext? OfThisPiece => _running;

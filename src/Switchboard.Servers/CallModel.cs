@@ -7,7 +7,8 @@ namespace Switchboard.Servers;
 /// <param name="OnRoom">Called, on any thread, when a full model has room again.</param>
 /// <param name="OnUnhandled">Called with what escapes from posted work.</param>
 /// <param name="IsStream">True if requests are connections, false if they are datagrams.</param>
-internal sealed record ModelSettings(string Name, Action OnRoom, Action<Exception> OnUnhandled, bool IsStream);
+/// <param name="Stopping">Cancelled when the server stops.</param>
+internal sealed record ModelSettings(string Name, Action OnRoom, Action<Exception> OnUnhandled, bool IsStream, CancellationToken Stopping);
 
 /// <summary>One call, as a model sees it: something to run somewhere, whose end is told.</summary>
 internal abstract class Call

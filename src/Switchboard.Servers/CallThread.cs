@@ -15,24 +15,26 @@ internal sealed class CallThread
     private readonly bool _background;
     private readonly EventLoop _loop;
     private readonly LoopTimer _retirement;
+    private readonly CancellationToken _stopping;
     private readonly Thread _thread;
     private Call? _next;
     private long _idleSince;
 
-    private CallThread(ThreadsModel model, string name, bool background, Call first, Action<Exception> onUnhandled)
+    private CallThread(ThreadsModel model, string name, bool background, Call first, ModelSettings settings)
     {
         _model = model;
         _background = background;
         _next = first;
         _loop = new EventLoop(new PollSelector(), waitsInline: true);
-        _loop.UnhandledException += onUnhandled;
+        _loop.UnhandledException += settings.OnUnhandled;
+        _stopping = settings.Stopping;
         _retirement = new LoopTimer(_loop, static self => ((CallThread)self!).RetireIfIdle(), this);
         _thread = new Thread(Run) { Name = name, IsBackground = background };
     }
 
-    internal static void Start(ThreadsModel model, string name, bool background, Call first, Action<Exception> onUnhandled)
+    internal static void Start(ThreadsModel model, string name, bool background, Call first, ModelSettings settings)
     {
-        var thread = new CallThread(model, name, background, first, onUnhandled);
+        var thread = new CallThread(model, name, background, first, settings);
         try
         {
             thread._thread.Start();
@@ -60,6 +62,7 @@ internal sealed class CallThread
 
     private void Run()
     {
+        ServingThread.Stopping = _stopping;
         _loop.Post(static self => ((CallThread)self!).ServeNext(), this);
         _loop.Run();
         _loop.Dispose();

@@ -4,13 +4,15 @@ using System.Net;
 namespace Switchboard.Servers;
 
 /// <summary>
-/// One caller: a stream of bytes in both directions. Reads and writes suspend until something can be done; an await in a
+/// One caller, or a server that this program calls: a stream of bytes in both directions. Reads and writes suspend until something can be done; an await in a
 /// handler comes back to the call's own thread or loop, whatever the concurrency model.
 /// </summary>
 /// <remarks>Members may be called from any thread, one read at a time; from the call's own thread they are direct, from
 /// others they are handed over to it, which is slower.</remarks>
 public sealed partial class Connection
 {
+    private static long _lastId;
+
     private readonly Transport _transport;
     private readonly ConnectionLimits _limits;
     private readonly long _opened = Stopwatch.GetTimestamp();
@@ -28,8 +30,10 @@ public sealed partial class Connection
         Stopping = stopping;
     }
 
-    /// <summary>A number that no other connection of this server has.</summary>
+    /// <summary>A number that no other connection of this process has.</summary>
     public long Id { get; }
+
+    internal static long NextId() => Interlocked.Increment(ref _lastId);
 
     /// <summary>The peer's address; null for a Unix peer that is not bound, and in memory.</summary>
     public EndPoint? RemoteEndPoint => _transport.RemoteEndPoint;
@@ -37,7 +41,9 @@ public sealed partial class Connection
     /// <summary>The address that the peer reached; null in memory.</summary>
     public EndPoint? LocalEndPoint => _transport.LocalEndPoint;
 
-    /// <summary>Cancelled when the server is stopped: end the call soon. A read with this token costs nothing extra.</summary>
+    /// <summary>Cancelled when the server is stopped: end the call soon. A read with this token costs nothing extra. Of a
+    /// connection that a handler opened it is that of the handler's server; of others that this program opened it never
+    /// is.</summary>
     public CancellationToken Stopping { get; }
 
     /// <summary>The limits of this connection.</summary>
@@ -60,6 +66,15 @@ public sealed partial class Connection
             }
         }
     }
+
+    /// <summary>How long ago it was accepted or opened; the time does not stop at its end.</summary>
+    public TimeSpan Age => Stopwatch.GetElapsedTime(_opened);
+
+    /// <summary>Bytes received so far.</summary>
+    public long Received => _transport.Received;
+
+    /// <summary>Bytes handed to the kernel so far.</summary>
+    public long Sent => _transport.Sent;
 
     internal Transport Transport => _transport;
 
@@ -184,6 +199,7 @@ public sealed partial class Connection
     {
         // Marked before what is pending fails: whoever awaits that may call Abort, which is no cause any more.
         SetCause(_transport.EndOfInput ? ConnectionEndReason.PeerClosed : ConnectionEndReason.HandlerReturned, null);
+        _stopRegistration.Unregister();
         _transport.Close();
         if (Interlocked.Exchange(ref _readingMessage, 1) == 0)
         {

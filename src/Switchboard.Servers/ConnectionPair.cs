@@ -18,8 +18,8 @@ public sealed class ConnectionPair : IDisposable
         limits ??= ConnectionLimits.Default;
         var client = new MemoryTransport(back, there);
         _server = new MemoryTransport(there, back);
-        Client = new Connection(1, client, limits, CancellationToken.None);
-        Server = new Connection(2, _server, limits, _stopping.Token);
+        Client = new Connection(Connection.NextId(), client, limits, CancellationToken.None);
+        Server = new Connection(Connection.NextId(), _server, limits, _stopping.Token);
         client.Belong(Client);
         _server.Belong(Server);
     }

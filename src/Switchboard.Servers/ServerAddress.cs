@@ -5,9 +5,10 @@ using System.Text;
 
 namespace Switchboard.Servers;
 
-/// <summary>Where a server listens. Made from an <see cref="System.Net.EndPoint"/>, or from text: <c>127.0.0.1:8009</c>,
+/// <summary>Where a server listens, or whom to call. Made from an <see cref="System.Net.EndPoint"/>, or from text: <c>127.0.0.1:8009</c>,
 /// <c>[::1]:8009</c>, <c>localhost:8009</c>, <c>*:8009</c> (all addresses, IPv4 and IPv6), <c>unix:/run/app.sock</c>,
-/// <c>unix:@name</c> (abstract). Port 0 takes a free one.</summary>
+/// <c>unix:@name</c> (abstract). Port 0 takes a free one. A name (<c>example.org:80</c>) can be called, but not listened on:
+/// it may mean any machine.</summary>
 public readonly record struct ServerAddress
 {
     private const int LongestPath = 107;
@@ -25,6 +26,12 @@ public readonly record struct ServerAddress
     /// <summary>The address.</summary>
     public EndPoint EndPoint => _endPoint ?? throw new InvalidOperationException("No address was given.");
 
+    /// <summary>The address, for a server that is to listen on it.</summary>
+    /// <exception cref="FormatException">It is a name.</exception>
+    internal EndPoint Local => EndPoint is DnsEndPoint name
+        ? throw new FormatException($"'{name.Host}' in '{this}' is not an address of this machine. Write an IPv4 address, an IPv6 address in brackets, localhost, or * for all addresses.")
+        : EndPoint;
+
     /// <summary>Reads an address.</summary>
     /// <param name="text">HOST:PORT or unix:PATH.</param>
     /// <returns>The address.</returns>
@@ -41,7 +48,8 @@ public readonly record struct ServerAddress
         {
             throw new FormatException($"'{text}' is not an address. Write HOST:PORT with a port from 0 to 65535, 127.0.0.1:8009 for example, or unix:PATH.");
         }
-        return new ServerAddress(new IPEndPoint(Host(text, text[..colon]), port));
+        string host = text[..colon];
+        return new ServerAddress(IsName(host) ? new DnsEndPoint(host, port) : new IPEndPoint(Host(text, host), port));
     }
 
     /// <summary>As <see cref="Parse"/>.</summary>
@@ -68,7 +76,12 @@ public readonly record struct ServerAddress
     /// <summary>An address as text that <see cref="Parse"/> reads.</summary>
     /// <param name="endPoint">The address.</param>
     /// <returns>HOST:PORT or unix:PATH.</returns>
-    public static string Describe(EndPoint endPoint) => endPoint is UnixDomainSocketEndPoint ? $"unix:{endPoint}" : $"{endPoint}";
+    public static string Describe(EndPoint endPoint) => endPoint switch
+    {
+        UnixDomainSocketEndPoint => $"unix:{endPoint}",
+        DnsEndPoint name => $"{name.Host}:{name.Port}",
+        _ => $"{endPoint}",
+    };
 
     private static IPAddress Host(string text, string host) => host switch
     {
@@ -76,8 +89,12 @@ public readonly record struct ServerAddress
         "localhost" => IPAddress.Loopback,
         ['[', .. var inner, ']'] when IPAddress.TryParse(inner, out IPAddress? v6) && v6.AddressFamily == AddressFamily.InterNetworkV6 => v6,
         _ when IPAddress.TryParse(host, out IPAddress? v4) && v4.AddressFamily == AddressFamily.InterNetwork => v4,
-        _ => throw new FormatException($"'{host}' in '{text}' is not an address of this machine. Write an IPv4 address, an IPv6 address in brackets, localhost, or * for all addresses."),
+        _ => throw new FormatException($"'{host}' in '{text}' is no address. Write an IPv4 address, an IPv6 address in brackets, a host's name, or * for all addresses of this machine."),
     };
+
+    /// <summary>True for what looks like a host's name. What ends in a number is an address, or meant for one (RFC 3696).</summary>
+    private static bool IsName(string host) =>
+        host != "localhost" && Uri.CheckHostName(host) == UriHostNameType.Dns && host.AsSpan(host.LastIndexOf('.') + 1).ContainsAnyExceptInRange('0', '9');
 
     private static UnixDomainSocketEndPoint Unix(string text, string path)
     {

@@ -211,6 +211,7 @@ public abstract partial class SocketServer<TRequest>
 
     private void RunLoop(Acceptor acceptor)
     {
+        ServingThread.Stopping = Stopping;
         try
         {
             acceptor.Loop.Run();

@@ -28,7 +28,7 @@ public abstract partial class SocketServer<TRequest> : SocketServer
     {
         ArgumentNullException.ThrowIfNull(concurrency);
         Concurrency = concurrency;
-        _model = concurrency.Create(new ModelSettings(Name, () => _acceptors![0].Loop.Post(static self => ((SocketServer<TRequest>)self!).OnRoom(), this), OnUnhandled, IsStream: typeof(TRequest) == typeof(Connection)));
+        _model = concurrency.Create(new ModelSettings(Name, () => _acceptors![0].Loop.Post(static self => ((SocketServer<TRequest>)self!).OnRoom(), this), OnUnhandled, IsStream: typeof(TRequest) == typeof(Connection), Stopping));
         _acceptors = [.. _model.Loops.Select((loop, index) => new Acceptor(this, loop, index))];
         // Without system calls of ours the limit is known where the system tells it in a file.
         _descriptorLimit = _model.UsesBaseSockets ? KernelLimits.MaxDescriptors() ?? int.MaxValue : ProcessCalls.DescriptorLimit();

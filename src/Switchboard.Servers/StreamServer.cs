@@ -10,8 +10,6 @@ namespace Switchboard.Servers;
 /// <see cref="SocketServer{TRequest}"/>.</summary>
 public abstract class StreamServer : SocketServer<Connection>
 {
-    private static readonly TimeSpan _linger = TimeSpan.FromSeconds(2);
-
     private readonly Func<CallHandler> _makeHandler;
     private readonly string _handlerName;
     private Type? _newestHandler;
@@ -21,7 +19,6 @@ public abstract class StreamServer : SocketServer<Connection>
     private Listener[] _listeners = [];
     private TaskListener? _taskListener;
     private readonly Admission _admission;
-    private long _lastId;
 
     private protected StreamServer(ServerAddress address, HandlerSource<CallHandler> handlers, Concurrency concurrency, ServerOptions? options, string kind)
         : base(address, Checked(concurrency, handlers), options, kind)
@@ -130,7 +127,7 @@ public abstract class StreamServer : SocketServer<Connection>
         {
             return null;
         }
-        var connection = new Connection(Interlocked.Increment(ref _lastId), transport, Options.Limits, Stopping);
+        var connection = new Connection(Connection.NextId(), transport, Options.Limits, Stopping);
         transport.Belong(connection);
         if (Logger.IsEnabled(LogLevel.Debug))
         {
@@ -161,41 +158,18 @@ public abstract class StreamServer : SocketServer<Connection>
     protected override ValueTask ShutdownRequestAsync(Connection request)
     {
         ArgumentNullException.ThrowIfNull(request);
-        ValueTask flushed = request.Transport.FlushAsync();
-        if (flushed.IsCompletedSuccessfully && !HasUnread(request))
+        ValueTask ended = request.ShutdownAsync();
+        if (ended.IsCompletedSuccessfully)
         {
             CloseRequest(request);
             return ValueTask.CompletedTask;
         }
-        return LingerAsync(request, flushed);
+        return CloseAfterAsync(request, ended);
     }
 
-    private static bool HasUnread(Connection connection) =>
-        !connection.Transport.EndOfInput
-        && connection.Reason is null or ConnectionEndReason.MessageTooLong or ConnectionEndReason.HandlerFailed
-        && (connection.Reason == ConnectionEndReason.MessageTooLong || connection.HasUnread);
-
-    private async ValueTask LingerAsync(Connection request, ValueTask flushed)
+    private async ValueTask CloseAfterAsync(Connection request, ValueTask ended)
     {
-        var transport = (StreamTransport)request.Transport;
-        try
-        {
-            await flushed;
-            if (HasUnread(request))
-            {
-                await transport.EndReadAsync();
-                await transport.CloseOutputAsync();
-                using var time = new CancellationTokenSource(_linger);
-                var waste = new byte[4096];
-                while (await transport.ReadAsync(waste, time.Token) > 0)
-                {
-                }
-            }
-        }
-        catch (Exception exception) when (exception is IOException or OperationCanceledException or InvalidOperationException)
-        {
-            // The peer is gone, or goes on sending (it had its time), or what the handler left behind reads on.
-        }
+        await ended;
         CloseRequest(request);
     }
 

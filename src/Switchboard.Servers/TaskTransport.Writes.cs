@@ -93,7 +93,14 @@ internal sealed partial class TaskTransport
         return true;
     }
 
-    internal override void Write(ReadOnlySpan<byte> buffer) => throw MustAwait("WriteAsync");
+    internal override void Write(ReadOnlySpan<byte> buffer)
+    {
+        if (!MayBlockHere)
+        {
+            throw MustAwait("WriteAsync");
+        }
+        WriteAsync(buffer.ToArray(), CancellationToken.None).AsTask().GetAwaiter().GetResult();
+    }
 
     internal override ValueTask CloseOutputAsync()
     {

@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Diagnostics;
 using System.Diagnostics.CodeAnalysis;
 using System.Net;
@@ -102,9 +103,11 @@ internal sealed partial class TaskTransport : StreamTransport, IValueTaskSource<
 
     private CallContext Started => _context ?? throw NotStarted();
 
-    internal override void Attach(EventLoop? loop)
+    internal override void Attach(EventLoop? loop) => Attach(CallContext.OfThisPiece);
+
+    internal void Attach(CallContext? context)
     {
-        _context = CallContext.OfThisPiece;
+        _context = context;
         // Against Abort on another thread: each writes its own field before it reads the other's.
         Interlocked.MemoryBarrier();
         if (_abortCause is { } cause)
@@ -291,12 +294,29 @@ internal sealed partial class TaskTransport : StreamTransport, IValueTaskSource<
         return count;
     }
 
-    internal override int Read(Span<byte> buffer) => throw MustAwait("ReadAsync");
+    /// <summary>True if its pieces are no call's, so that code elsewhere may block until one has run.</summary>
+    internal bool MayBlock { get; init; }
+
+    private bool MayBlockHere => MayBlock && CallContext.OfThisPiece is null;
+
+    internal override int Read(Span<byte> buffer)
+    {
+        if (!MayBlockHere)
+        {
+            throw MustAwait("ReadAsync");
+        }
+        byte[] copy = ArrayPool<byte>.Shared.Rent(buffer.Length);
+        // A read is over when it has completed, also if it has failed.
+        int count = ReadAsync(copy.AsMemory(0, buffer.Length), CancellationToken.None).AsTask().GetAwaiter().GetResult();
+        copy.AsSpan(0, count).CopyTo(buffer);
+        ArrayPool<byte>.Shared.Return(copy);
+        return count;
+    }
 
     internal override void WaitInline(Func<object?, bool> done, object? state) => throw MustAwait("await");
 
     /// <summary>To wait for a call's own operation would take threads from the pool that completes it.</summary>
-    private static InvalidOperationException MustAwait(string instead) =>
+    internal static InvalidOperationException MustAwait(string instead) =>
         new($"This call would block a thread of the pool on which all callers are served. Use {instead} instead, or choose Concurrency.Threads.");
 
     internal override ValueTask EndReadAsync()

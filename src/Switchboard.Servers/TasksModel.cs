@@ -12,7 +12,7 @@ internal sealed class TasksModel(ModelSettings settings) : CallModel
     internal override bool HasRoom => true;
 
     internal override void Start(Call call) =>
-        new CallContext(call, settings.OnUnhandled).Post(static call => _ = ((Call)call!).RunAsync(null), call);
+        new CallContext(call, settings.OnUnhandled, settings.Stopping).Post(static call => _ = ((Call)call!).RunAsync(null), call);
 
     internal override void Ended(Call call) => CallContext.OfThisPiece?.Ended();
 }

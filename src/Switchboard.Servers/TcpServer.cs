@@ -40,7 +40,7 @@ public class TcpServer : StreamServer
     {
     }
 
-    private static ServerAddress Checked(ServerAddress address) => address.EndPoint is System.Net.IPEndPoint
+    private static ServerAddress Checked(ServerAddress address) => address.Local is System.Net.IPEndPoint
         ? address
         : throw new ArgumentException($"TcpServer can't listen on {address}. Give it HOST:PORT, or use UnixStreamServer.", nameof(address));
 }

@@ -39,7 +39,7 @@ internal sealed class ThreadsModel(ModelSettings settings, int limit, WhenFull w
         string name = $"{settings.Name} call {++_made}";
         try
         {
-            CallThread.Start(this, name, background, call, settings.OnUnhandled);
+            CallThread.Start(this, name, background, call, settings);
         }
         catch
         {

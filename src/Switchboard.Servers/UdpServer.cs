@@ -30,7 +30,7 @@ public class UdpServer : DatagramServer
     {
     }
 
-    private static ServerAddress Checked(ServerAddress address) => address.EndPoint is System.Net.IPEndPoint
+    private static ServerAddress Checked(ServerAddress address) => address.Local is System.Net.IPEndPoint
         ? address
         : throw new ArgumentException($"UdpServer can't listen on {address}. Give it HOST:PORT, or use UnixDatagramServer.", nameof(address));
 }

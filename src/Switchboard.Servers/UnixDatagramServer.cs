@@ -30,7 +30,7 @@ public class UnixDatagramServer : DatagramServer
     {
     }
 
-    private static ServerAddress Checked(ServerAddress address) => address.EndPoint is System.Net.Sockets.UnixDomainSocketEndPoint
+    private static ServerAddress Checked(ServerAddress address) => address.Local is System.Net.Sockets.UnixDomainSocketEndPoint
         ? address
         : throw new ArgumentException($"UnixDatagramServer can't listen on {address}. Give it unix:PATH, or use UdpServer.", nameof(address));
 }

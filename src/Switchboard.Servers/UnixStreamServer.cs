@@ -40,7 +40,7 @@ public class UnixStreamServer : StreamServer
     {
     }
 
-    private static ServerAddress Checked(ServerAddress address) => address.EndPoint is System.Net.Sockets.UnixDomainSocketEndPoint
+    private static ServerAddress Checked(ServerAddress address) => address.Local is System.Net.Sockets.UnixDomainSocketEndPoint
         ? address
         : throw new ArgumentException($"UnixStreamServer can't listen on {address}. Give it unix:PATH, or use TcpServer.", nameof(address));
 }

@@ -117,7 +117,8 @@ public sealed class WalkOfARequestTests
     public async Task A_request_that_is_not_verified_takes_the_ending_steps_only()
     {
         await using StepServer server = Make(Model.Threads, blocking: false);
-        server.Check = request => request.Id > 1;
+        long? first = null;
+        server.Check = request => request.Id != (first ??= request.Id);
         await ServeOneAsync(server, served: false);
         Assert.Equal(["get", "verify", "shutdown", "close"], server.Steps);
         await AssertServesOnAsync(server);
