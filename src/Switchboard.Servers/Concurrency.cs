@@ -10,7 +10,7 @@ public enum WhenFull
 }
 
 /// <summary>Where calls run: the one argument that decides it. Handlers stay the same. Immutable; one object may serve
-/// several servers.</summary>
+/// several servers, each of which has loops or threads of its own, but for the event loops of one <see cref="ServerGroup"/>.</summary>
 public abstract class Concurrency
 {
     private protected Concurrency()
@@ -56,6 +56,9 @@ public abstract class Concurrency
 
     internal abstract CallModel Create(ModelSettings settings);
 
+    /// <summary>How many event loops it has that servers can share; null for a model without.</summary>
+    internal virtual int? LoopCount => null;
+
     /// <summary>What a handler would hold up that blocks its thread; null if it may.</summary>
     internal virtual string? HeldUpByBlocking => null;
 
@@ -68,7 +71,9 @@ public abstract class Concurrency
 
     private sealed class EventLoopConcurrency(int loops) : Concurrency
     {
-        internal override CallModel Create(ModelSettings settings) => new EventLoopModel(loops);
+        internal override CallModel Create(ModelSettings settings) => new EventLoopModel(new Polling.EventLoopGroup(loops));
+
+        internal override int? LoopCount => loops;
 
         internal override string? HeldUpByBlocking => "the event loop and every caller on it";
 

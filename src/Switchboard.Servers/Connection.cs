@@ -81,6 +81,13 @@ public sealed partial class Connection
     /// <summary>Whose call it is; null before a handler has it.</summary>
     internal Type? HandlerType { get; set; }
 
+    /// <summary>The server that accepted it, if one did.</summary>
+    internal StreamServer? Server { get; init; }
+
+    /// <summary>The type of the handler that serves it, or the name of the method that does; null before it is served, and
+    /// of a connection that this program opened.</summary>
+    public string? HandlerName => HandlerType is { } type ? Server?.NameOf(type) ?? type.Name : null;
+
     /// <summary>Reads what is there, waiting until there is something.</summary>
     /// <param name="buffer">Where the bytes go; an empty one means: wait until a read would not wait.</param>
     /// <param name="cancellation">Ends the wait; no byte is lost then and the connection stays usable.</param>

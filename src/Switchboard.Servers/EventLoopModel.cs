@@ -3,11 +3,9 @@ using Switchboard.Polling;
 namespace Switchboard.Servers;
 
 /// <summary>All calls on one loop, or spread over several, which all accept from the same listener.</summary>
-internal sealed class EventLoopModel(int loops) : CallModel
+internal sealed class EventLoopModel(EventLoopGroup group) : CallModel
 {
-    private readonly EventLoopGroup _group = new(loops);
-
-    internal override IReadOnlyList<EventLoop> Loops => _group.Loops;
+    internal override IReadOnlyList<EventLoop> Loops => group.Loops;
 
     internal override bool RunsOnLoops => true;
 
@@ -18,11 +16,11 @@ internal sealed class EventLoopModel(int loops) : CallModel
     internal override void Start(Call call)
     {
         int accepting = 0;
-        while (accepting < loops - 1 && !Loops[accepting].IsCurrent)
+        while (accepting < Loops.Count - 1 && !Loops[accepting].IsCurrent)
         {
             accepting++;
         }
-        call.Place = _group.Place(accepting);
+        call.Place = group.Place(accepting);
         EventLoop loop = Loops[call.Place];
         if (loop.IsCurrent)
         {
@@ -38,5 +36,5 @@ internal sealed class EventLoopModel(int loops) : CallModel
         }
     }
 
-    internal override void Ended(Call call) => _group.Leave(call.Place);
+    internal override void Ended(Call call) => group.Leave(call.Place);
 }

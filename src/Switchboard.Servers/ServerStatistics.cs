@@ -5,4 +5,13 @@ namespace Switchboard.Servers;
 /// <param name="Open">Requests that are being served.</param>
 /// <param name="Paused">How often accepting paused because descriptors or memory ran out.</param>
 /// <param name="EndedBy">How many connections ended, by reason.</param>
-public sealed record ServerStatistics(long Accepted, int Open, long Paused, IReadOnlyDictionary<ConnectionEndReason, long> EndedBy);
+public sealed record ServerStatistics(long Accepted, int Open, long Paused, IReadOnlyDictionary<ConnectionEndReason, long> EndedBy)
+{
+    /// <summary>What several servers have done together.</summary>
+    internal static ServerStatistics Sum(IEnumerable<ServerStatistics> servers)
+    {
+        ServerStatistics[] all = [.. servers];
+        return new(all.Sum(one => one.Accepted), all.Sum(one => one.Open), all.Sum(one => one.Paused),
+            all.SelectMany(one => one.EndedBy).GroupBy(row => row.Key).ToDictionary(rows => rows.Key, rows => rows.Sum(row => row.Value)));
+    }
+}

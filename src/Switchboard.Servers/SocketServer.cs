@@ -42,7 +42,14 @@ public abstract class SocketServer : IAsyncDisposable
     /// <summary>What it has done so far.</summary>
     public abstract ServerStatistics Statistics { get; }
 
+    /// <summary>Where calls run.</summary>
+    public abstract Concurrency Concurrency { get; }
+
     private protected ILogger Logger { get; }
+
+    /// <summary>Makes the server one of a group.</summary>
+    /// <param name="loops">The loops that it has in common with others of it; null if it keeps its own.</param>
+    internal abstract void JoinGroup(SharedLoops? loops);
 
     /// <summary>Makes the socket and gives it its address. Done by <see cref="StartAsync"/> if it was not done before.</summary>
     /// <exception cref="Linux.AddressInUseException">Somebody answers on the address.</exception>

@@ -89,11 +89,12 @@ public abstract partial class SocketServer<TRequest>
             _server = server;
             _index = index;
             Loop = loop;
-            Loop.UnhandledException += server.OnUnhandled;
             _pauseTimer = new LoopTimer(loop, static self => ((Acceptor)self!).EndPause(), this);
         }
 
         internal EventLoop Loop { get; }
+
+        internal ILoopMember Server => _server;
 
         /// <summary>True while the listener is left alone because something ran out. Read by any thread.</summary>
         internal bool IsPaused { get; private set; }

@@ -189,6 +189,31 @@ public abstract partial class SocketServer<TRequest>
         end();
     }
 
+    /// <inheritdoc/>
+    internal sealed override void JoinGroup(SharedLoops? loops)
+    {
+        lock (_stateGate)
+        {
+            if (_isStopping || _isInGroup || SocketHandle is not null)
+            {
+                throw new InvalidOperationException($"{Name} {(_isStopping ? "was stopped" : _isInGroup ? "belongs to a group" : "is bound")} already. Give a group servers that are new.");
+            }
+            _isInGroup = true;
+            if (loops is null)
+            {
+                return;
+            }
+            foreach (EventLoop own in _model.Loops)
+            {
+                own.Dispose();
+            }
+            _sharedLoops = loops;
+            _model = new EventLoopModel(loops.Group);
+            _acceptors = AcceptorsOf(_model);
+            loops.Join(this);
+        }
+    }
+
     private void StartThreads()
     {
         if (_hasThreads)
@@ -197,7 +222,8 @@ public abstract partial class SocketServer<TRequest>
         }
         _hasThreads = true;
         _loopsLeft = _acceptingLeft = _acceptors.Length;
-        for (int i = 0; i < _acceptors.Length; i++)
+        _sharedLoops?.Start(this);
+        for (int i = 0; i < _acceptors.Length && _sharedLoops is null; i++)
         {
             Acceptor acceptor = _acceptors[i];
             string name = _acceptors.Length > 1 ? $"{Name} loop {i + 1}" : _model.RunsOnLoops ? $"{Name} loop" : $"{Name} accept";
@@ -205,7 +231,7 @@ public abstract partial class SocketServer<TRequest>
         }
         if (_model.SharesLoops && Options.BlockedLoop != Timeout.InfiniteTimeSpan)
         {
-            _monitor = new LoopMonitor(_model.Loops, Options.BlockedLoop, (work, time) => Log.LoopBlocked(Logger, Name, DescribeWork(work), time));
+            _monitor = new LoopMonitor(_model.Loops, Options.BlockedLoop, TellBlocked);
         }
     }
 
@@ -224,10 +250,26 @@ public abstract partial class SocketServer<TRequest>
         // A call that ended at the very moment of the stop may have stopped the loop before this was done.
         StopAccepting(acceptor);
         acceptor.Loop.Dispose();
-        if (Interlocked.Decrement(ref _loopsLeft) > 0)
+        if (Interlocked.Decrement(ref _loopsLeft) == 0)
         {
-            return;
+            Ended();
         }
+    }
+
+    /// <summary>The work of a loop that several servers share is told by the one that it belongs to.</summary>
+    private void TellBlocked(object work, TimeSpan time)
+    {
+        if (_sharedLoops is null || (OwnerOf(work) ?? (work as Acceptor)?.Server ?? _sharedLoops.First) == this)
+        {
+            Log.LoopBlocked(Logger, Name, DescribeWork(work), time);
+        }
+    }
+
+    void ILoopMember.OnLoopFailed(Exception exception) => Fail(exception);
+
+    /// <summary>The loops have ended, or go on without this server.</summary>
+    private void Ended()
+    {
         _monitor?.Dispose();
         SocketHandle?.Dispose();
         if (_failure is { } failure)

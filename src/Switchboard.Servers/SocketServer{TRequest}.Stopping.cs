@@ -60,9 +60,27 @@ public abstract partial class SocketServer<TRequest>
 
     private void StopLoops()
     {
+        if (_sharedLoops is not null)
+        {
+            LeaveLoops();
+            return;
+        }
         foreach (Acceptor acceptor in _acceptors)
         {
             acceptor.Loop.Stop();
+        }
+    }
+
+    /// <summary>Ends without the loops, which others share; the last one ends them. May hold the gate of the calls.</summary>
+    private void LeaveLoops()
+    {
+        if (Interlocked.Exchange(ref _loopsLeft, 0) > 0)
+        {
+            _acceptors[0].Loop.Post(_ =>
+            {
+                Ended();
+                _sharedLoops!.Leave(this);
+            }, null);
         }
     }
 
@@ -122,14 +140,19 @@ public abstract partial class SocketServer<TRequest>
             {
                 CloseListener();
                 SocketHandle?.Dispose();
-                foreach (EventLoop loop in _model.Loops)
+                if (_sharedLoops is null)
                 {
-                    loop.Dispose();
+                    foreach (EventLoop loop in _model.Loops)
+                    {
+                        loop.Dispose();
+                    }
                 }
                 _othersEnded.TrySetResult();
                 _completion.TrySetResult();
                 _stopping.Cancel();
                 _model.Close();
+                _sharedLoops?.Leave(this);
+                _sharedLoops?.TellStop();
                 return;
             }
         }
@@ -141,6 +164,7 @@ public abstract partial class SocketServer<TRequest>
         try
         {
             _stopping.Cancel();
+            _sharedLoops?.TellStop();
         }
         catch (AggregateException exception)
         {

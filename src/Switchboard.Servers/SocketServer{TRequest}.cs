@@ -10,14 +10,16 @@ namespace Switchboard.Servers;
 /// <see cref="ShutdownRequestAsync"/>, (6) <see cref="CloseRequest"/>. What fails goes to <see cref="OnError"/>.
 /// </summary>
 /// <typeparam name="TRequest"><see cref="Connection"/> or <see cref="Datagram"/>.</typeparam>
-public abstract partial class SocketServer<TRequest> : SocketServer
+public abstract partial class SocketServer<TRequest> : SocketServer, ILoopMember
     where TRequest : class
 {
     private const int AcceptsPerTurn = 64;
     private const int LargestReserve = 16;
 
-    private readonly CallModel _model;
-    private readonly Acceptor[] _acceptors;
+    private CallModel _model;
+    private Acceptor[] _acceptors;
+    private SharedLoops? _sharedLoops;
+    private bool _isInGroup;
     private readonly HashSet<ServedCall> _calls = [];
     private readonly int _descriptorLimit;
     private readonly int _reserve;
@@ -29,14 +31,18 @@ public abstract partial class SocketServer<TRequest> : SocketServer
         ArgumentNullException.ThrowIfNull(concurrency);
         Concurrency = concurrency;
         _model = concurrency.Create(new ModelSettings(Name, () => _acceptors![0].Loop.Post(static self => ((SocketServer<TRequest>)self!).OnRoom(), this), OnUnhandled, IsStream: typeof(TRequest) == typeof(Connection), Stopping));
-        _acceptors = [.. _model.Loops.Select((loop, index) => new Acceptor(this, loop, index))];
+        _acceptors = AcceptorsOf(_model);
+        foreach (EventLoop loop in _model.Loops)
+        {
+            loop.UnhandledException += OnUnhandled;
+        }
         // Without system calls of ours the limit is known where the system tells it in a file.
         _descriptorLimit = _model.UsesBaseSockets ? KernelLimits.MaxDescriptors() ?? int.MaxValue : ProcessCalls.DescriptorLimit();
         _reserve = Math.Min(LargestReserve, _descriptorLimit / 8);
     }
 
-    /// <summary>Where calls run.</summary>
-    public Concurrency Concurrency { get; }
+    /// <inheritdoc/>
+    public sealed override Concurrency Concurrency { get; }
 
     /// <summary>(1) Takes the next request without waiting. Several event loops call it at the same time.</summary>
     /// <returns>The request, or null if none is there now.</returns>
@@ -113,6 +119,9 @@ public abstract partial class SocketServer<TRequest> : SocketServer
 
     /// <summary>Names what holds a loop up. Any thread.</summary>
     private protected abstract string DescribeWork(object work);
+
+    /// <summary>The server of what holds a loop up, if that is known. Any thread.</summary>
+    private protected virtual ILoopMember? OwnerOf(object work) => null;
 
     /// <summary>Gives a request the loop that it is served on, if it has one, before <see cref="FinishAsync"/>.</summary>
     private protected abstract void Attach(TRequest request, EventLoop? loop);
@@ -318,6 +327,10 @@ public abstract partial class SocketServer<TRequest> : SocketServer
             Log.HandlerFailed(Logger, Name, Describe(request), inner);
         }
     }
+
+    private Acceptor[] AcceptorsOf(CallModel model) => [.. model.Loops.Select((loop, index) => new Acceptor(this, loop, index))];
+
+    void ILoopMember.OnUnhandled(Exception exception) => OnUnhandled(exception);
 
     private void OnUnhandled(Exception exception) => Log.Unhandled(Logger, Name, exception);
 

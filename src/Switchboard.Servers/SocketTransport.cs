@@ -42,6 +42,8 @@ internal sealed class SocketTransport(DescriptorHandle handle, NativeAddress rem
 
     private LoopSocket Socket => _socket ?? throw NotStarted();
 
+    internal StreamServer? Server => Connection.Server;
+
     internal Type? HandlerType => Connection.HandlerType;
 
     internal override void Attach(EventLoop? loop)

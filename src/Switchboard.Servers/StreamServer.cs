@@ -64,6 +64,18 @@ public abstract class StreamServer : SocketServer<Connection>
         return took;
     }
 
+    /// <summary>Ends a connection that is being served at once, with the reason <see cref="ConnectionEndReason.Aborted"/>. Any
+    /// thread may call it.</summary>
+    /// <param name="id">Its <see cref="Connection.Id"/>.</param>
+    /// <param name="why">A sentence, which what it had pending fails with; null for none.</param>
+    /// <returns>False if it has ended or never was.</returns>
+    public bool End(long id, string? why = null)
+    {
+        Connection? connection = Find(id);
+        connection?.Abort(ConnectionEndReason.Aborted, why);
+        return connection is not null;
+    }
+
     /// <inheritdoc/>
     public override ServerStatistics Statistics => new(Accepted, OpenCalls, Pauses,
         _endedBy.Select((count, reason) => ((ConnectionEndReason)reason, Count: Interlocked.Read(ref _endedBy[reason]))).Where(row => row.Count > 0).ToDictionary(row => row.Item1, row => row.Count));
@@ -127,7 +139,7 @@ public abstract class StreamServer : SocketServer<Connection>
         {
             return null;
         }
-        var connection = new Connection(Connection.NextId(), transport, Options.Limits, Stopping);
+        var connection = new Connection(Connection.NextId(), transport, Options.Limits, Stopping) { Server = this };
         transport.Belong(connection);
         if (Logger.IsEnabled(LogLevel.Debug))
         {
@@ -253,7 +265,9 @@ public abstract class StreamServer : SocketServer<Connection>
         ? $"{NameOf(transport.HandlerType)} of {transport}"
         : BlockedWork.Describe(work) ?? NameOf(_newestHandler);
 
-    private string NameOf(Type? handler) => handler is null || handler == typeof(LambdaHandler) ? _handlerName : handler.Name;
+    private protected override ILoopMember? OwnerOf(object work) => work is LoopSocket { Owner: SocketTransport transport } ? transport.Server : null;
+
+    internal string NameOf(Type? handler) => handler is null || handler == typeof(LambdaHandler) ? _handlerName : handler.Name;
 
     private protected override void Attach(Connection request, EventLoop? loop) => ((StreamTransport)request.Transport).Attach(loop);
 
