@@ -33,7 +33,7 @@ internal static class ServeCommand
         Option<string> model = Choice("--model", "-m", _models, Threads, "Where calls run: one after another, each on a thread of its own, all on event loops, or all on the thread pool.");
         Option<int> limit = Count("--limit", least: 1, 2048, "The most calls at once, for --model threads.");
         Option<string> full = Choice("--when-full", null, [Wait, Refuse], Wait, "What becomes of callers beyond --limit or --max-connections: they wait in the backlog, or are refused.");
-        Option<int> most = Count("--max-connections", least: 1, null, "The most connections at once, under any model.");
+        Option<int> most = Count("--max-connections", least: 1, null, "The most connections at once, under any model; 16,384 unless given.");
         Option<int> mostPerAddress = Count("--max-per-address", least: 1, null, "The most connections at once from one IP address; callers beyond it are refused.");
         Option<int> loops = Count("--loops", least: 0, 1, "How many event loops, for --model eventloop; 0 for one a processor.");
         Option<int> backlog = Count("--backlog", least: 0, 1024, "The most callers who wait to be accepted; the kernel caps it (net.core.somaxconn).");
@@ -79,7 +79,7 @@ internal static class ServeCommand
                 Backlog = line.GetValue(backlog),
                 Grace = TimeSpan.FromSeconds(line.GetValue(grace)),
                 Limits = new ConnectionLimits { Idle = line.GetValue(idle) is > 0 and double seconds ? TimeSpan.FromSeconds(seconds) : Timeout.InfiniteTimeSpan },
-                Callers = new CallerLimits { Connections = Given(line, most), ConnectionsPerAddress = Given(line, mostPerAddress), WhenFull = Full(line) },
+                Callers = new CallerLimits { Connections = Given(line, most) ?? CallerLimits.Default.Connections, ConnectionsPerAddress = Given(line, mostPerAddress), WhenFull = Full(line) },
                 Socket = new ListenerOptions { ReusePort = line.GetValue(reusePort), UnixMode = line.GetValue(unixMode) },
                 LoggerFactory = new LineLogger(line.InvocationConfiguration.Error, Enum.Parse<LogLevel>(line.GetRequiredValue(level), ignoreCase: true), TimeProvider.System),
             },

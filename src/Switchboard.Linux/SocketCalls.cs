@@ -37,6 +37,15 @@ public enum SocketCallOption
     ReceiveBuffer,
     /// <summary>SO_SNDBUF: the send buffer, in bytes; the kernel doubles it.</summary>
     SendBuffer,
+    /// <summary>TCP_KEEPIDLE: how long a connection is silent before the first probe, in seconds.</summary>
+    KeepAliveTime,
+    /// <summary>TCP_KEEPINTVL: the time between probes, in seconds.</summary>
+    KeepAliveInterval,
+    /// <summary>TCP_KEEPCNT: how many probes in a row go unanswered before the connection is given up.</summary>
+    KeepAliveProbes,
+    /// <summary>TCP_USER_TIMEOUT: how long sent data may stay unconfirmed before the connection is given up, in milliseconds;
+    /// 0 for what the kernel's retries come to.</summary>
+    UserTimeout,
 }
 
 /// <summary>System calls on sockets: <c>socket(2)</c>, <c>bind(2)</c>, <c>listen(2)</c>, <c>accept4(2)</c>,
@@ -341,6 +350,10 @@ public static partial class SocketCalls
         SocketCallOption.Broadcast => (LevelSocket, 6),
         SocketCallOption.ReceiveBuffer => (LevelSocket, 8),
         SocketCallOption.SendBuffer => (LevelSocket, 7),
+        SocketCallOption.KeepAliveTime => (LevelTcp, 4),
+        SocketCallOption.KeepAliveInterval => (LevelTcp, 5),
+        SocketCallOption.KeepAliveProbes => (LevelTcp, 6),
+        SocketCallOption.UserTimeout => (LevelTcp, 18),
         _ => throw new ArgumentOutOfRangeException(nameof(option), option, "Not an option of this library."),
     };
 

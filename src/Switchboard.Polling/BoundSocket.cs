@@ -41,6 +41,7 @@ public static class BoundSocket
                 {
                     Set(descriptor, SocketCallOption.NoDelay, options.NoDelay);
                     Set(descriptor, SocketCallOption.KeepAlive, options.KeepAlive);
+                    SetTimes(descriptor, options);
                 }
             }
             if (options.UnixMode is { } mode && FileOf(address) is { } path && !OperatingSystem.IsWindows())
@@ -87,11 +88,28 @@ public static class BoundSocket
         }
     }
 
+    private static void SetTimes(int descriptor, ListenerOptions options)
+    {
+        if (options.KeepAlive)
+        {
+            Set(descriptor, SocketCallOption.KeepAliveTime, ListenerOptions.Seconds(options.KeepAliveTime));
+            Set(descriptor, SocketCallOption.KeepAliveInterval, ListenerOptions.Seconds(options.KeepAliveInterval));
+            Set(descriptor, SocketCallOption.KeepAliveProbes, options.KeepAliveProbes);
+        }
+        if (options.UserTimeoutMilliseconds is { } time)
+        {
+            Set(descriptor, SocketCallOption.UserTimeout, time);
+        }
+    }
+
+    private static void Set(int descriptor, SocketCallOption option, int value) =>
+        SocketCalls.SetOption(descriptor, option, value).OrThrow("setsockopt", option.ToString());
+
     private static void Set(int descriptor, SocketCallOption option, bool on)
     {
         if (on || option == SocketCallOption.IPv6Only)
         {
-            SocketCalls.SetOption(descriptor, option, on ? 1 : 0).OrThrow("setsockopt", option.ToString());
+            Set(descriptor, option, on ? 1 : 0);
         }
     }
 }

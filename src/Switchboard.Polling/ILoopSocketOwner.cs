@@ -9,6 +9,10 @@ public interface ILoopSocketOwner
     /// <summary>How long a read may wait without a byte. Asked once.</summary>
     TimeSpan IdleLimit { get; }
 
+    /// <summary>How long the first byte may take while a read waits, counted from when the socket was taken or
+    /// <see cref="LoopSocket.ExpectFirstByte"/> was called. Unless this is overridden, for ever.</summary>
+    TimeSpan FirstByteLimit => Timeout.InfiniteTimeSpan;
+
     /// <summary>How long a write may wait while the peer takes no byte.</summary>
     TimeSpan WriteStallLimit { get; }
 
@@ -22,6 +26,17 @@ public interface ILoopSocketOwner
     /// <param name="limit">The limit.</param>
     /// <returns>What pending and later operations fail with.</returns>
     Exception OnIdle(TimeSpan limit);
+
+    /// <summary>The first byte has not come in time. Unless this is overridden, as <see cref="OnIdle"/>.</summary>
+    /// <param name="limit">The limit.</param>
+    /// <returns>What pending and later operations fail with.</returns>
+    Exception OnNoFirstByte(TimeSpan limit) => OnIdle(limit);
+
+    /// <summary>A copy was refused because others wait already and it would not fit beside them. Called by the thread that
+    /// calls <see cref="LoopSocket.TrySend"/>, whichever that is. Does nothing unless this is overridden.</summary>
+    void OnPendingSendFull()
+    {
+    }
 
     /// <summary>A write has waited too long.</summary>
     /// <param name="limit">The limit.</param>

@@ -62,29 +62,3 @@ public sealed partial class Listener : IDisposable
 
     private static CallResult AcceptFromKernel(int descriptor, ref NativeAddress peer) => SocketCalls.Accept(descriptor, ref peer);
 }
-
-/// <summary>How a listening or datagram socket is made. Each option sets one option of the socket and no other.</summary>
-public sealed record ListenerOptions
-{
-    /// <summary>SO_REUSEADDR: bind although old connections are in TIME_WAIT. Default true. It does not let two
-    /// listeners share a port on Linux.</summary>
-    public bool ReuseAddress { get; init; } = true;
-
-    /// <summary>SO_REUSEPORT: share the port with other sockets of the same user that set it too. A server on several event
-    /// loops then has a listener for each: the kernel deals callers by their addresses, and a caller dealt to a loop that
-    /// is held up waits for it. Default false.</summary>
-    public bool ReusePort { get; init; }
-
-    /// <summary>True for an IPv6 socket on the any address to take IPv4 callers too. Default true.</summary>
-    public bool DualMode { get; init; } = true;
-
-    /// <summary>TCP_NODELAY, which accepted connections inherit. Default true.</summary>
-    public bool NoDelay { get; init; } = true;
-
-    /// <summary>The access mode of a Unix socket's file: who may write to it may connect (<c>unix(7)</c>). It never has more
-    /// than this, not even at the moment of its making. Null for what the process's umask leaves. Default null.</summary>
-    public UnixFileMode? UnixMode { get; init; }
-
-    /// <summary>SO_KEEPALIVE, which accepted connections inherit. Default true.</summary>
-    public bool KeepAlive { get; init; } = true;
-}

@@ -5,6 +5,7 @@ namespace Switchboard.Polling;
 public sealed partial class LoopSocket
 {
     private bool _limitsSet;
+    private bool _blocksForFirst;
 
     /// <summary>Reads what is there, blocking the loop's thread until there is something: at a plain blocking socket's
     /// cost. Loop's thread only; the descriptor must be in blocking mode.</summary>
@@ -23,6 +24,10 @@ public sealed partial class LoopSocket
         {
             return 0;
         }
+        if (_blocksForFirst || Received == 0)
+        {
+            LimitBlockingRead(ref _blocksForFirst);
+        }
         CallResult result = SocketCalls.Receive(_descriptor, buffer);
         if (result.Succeeded)
         {
@@ -34,7 +39,7 @@ public sealed partial class LoopSocket
             EndOfInput = result.Value == 0;
             return result.Value;
         }
-        throw BlockingFailure(result, "recv", static owner => owner.OnIdle(owner.IdleLimit));
+        throw BlockingFailure(result, "recv", static self => self.EndOfReadTime(self._blocksForFirst));
     }
 
     /// <summary>Sends all of a buffer, blocking the loop's thread until the kernel has it. Loop's thread only; the
@@ -54,7 +59,7 @@ public sealed partial class LoopSocket
             CallResult result = SocketCalls.Send(_descriptor, buffer);
             if (!result.Succeeded)
             {
-                throw BlockingFailure(result, "send", static owner => owner.OnWriteStalled(owner.WriteStallLimit));
+                throw BlockingFailure(result, "send", static self => self._owner.OnWriteStalled(self._owner.WriteStallLimit));
             }
             Sent += result.Value;
             buffer = buffer[result.Value..];
@@ -79,9 +84,9 @@ public sealed partial class LoopSocket
         }
     }
 
-    private Exception BlockingFailure(CallResult result, string call, Func<ILoopSocketOwner, Exception> onTimeout)
+    private Exception BlockingFailure(CallResult result, string call, Func<LoopSocket, Exception> onTimeout)
     {
-        Fault(result.WouldBlock ? onTimeout(_owner) : _owner.OnError(SystemCallException.For(call, result.Errno)));
+        Fault(result.WouldBlock ? onTimeout(this) : _owner.OnError(SystemCallException.For(call, result.Errno)));
         return _fault!;
     }
 }

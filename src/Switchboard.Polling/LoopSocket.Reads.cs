@@ -5,9 +5,6 @@ namespace Switchboard.Polling;
 
 public sealed partial class LoopSocket
 {
-    // The clock of the stamps is cheap and moves in steps of up to this many milliseconds; no limit may fire early.
-    private const long CoarseClockStep = 10;
-
     // The one pending read.
     private ManualResetValueTaskSourceCore<int> _read;
     private int _reading;
@@ -17,7 +14,7 @@ public sealed partial class LoopSocket
     private Memory<byte> _readBuffer;
     private CancellationToken _readToken;
     private CancellationTokenRegistration _readRegistration;
-    private LoopTimer? _idleTimer;
+    private bool _limitsReads;
     private bool _isTimed;
     private long _readStarted;
 
@@ -134,35 +131,15 @@ public sealed partial class LoopSocket
 
     private void LimitIdleTime()
     {
-        if (_idleLimit != Timeout.InfiniteTimeSpan)
+        if (_limitsReads)
         {
             _readStarted = Environment.TickCount64;
             // Known without a look at the timer, which has left the cache by now.
             if (!_isTimed)
             {
-                _isTimed = true;
-                _idleTimer ??= new LoopTimer(_loop, static self => ((LoopSocket)self!).CheckIdle(), this);
-                _idleTimer.Arm(_idleLimit);
+                ArmIdle();
             }
         }
-    }
-
-    /// <summary>The timer is armed once and looks at the stamp when it fires, so that a read costs a stamp only.</summary>
-    private void CheckIdle()
-    {
-        _isTimed = false;
-        if (!_readPending)
-        {
-            return;
-        }
-        TimeSpan left = _idleLimit - TimeSpan.FromMilliseconds(Environment.TickCount64 - _readStarted - CoarseClockStep);
-        if (left > TimeSpan.Zero)
-        {
-            _isTimed = true;
-            _idleTimer!.Arm(left);
-            return;
-        }
-        Fault(_owner.OnIdle(_idleLimit));
     }
 
     private void PostCancelRead()

@@ -73,9 +73,14 @@ public sealed partial class LoopSocket
         {
             return false;
         }
-        if (Interlocked.Add(ref _copiedPending, message.Length) > _owner.PendingSendLimit)
+        int pending = Interlocked.Add(ref _copiedPending, message.Length);
+        if (pending > _owner.PendingSendLimit)
         {
             Interlocked.Add(ref _copiedPending, -message.Length);
+            if (pending > message.Length)
+            {
+                _owner.OnPendingSendFull();
+            }
             return false;
         }
         int sent = 0;

@@ -20,6 +20,7 @@ public sealed partial class LoopSocket : IReadyHandler, IValueTaskSource<int>, I
     private readonly int _descriptor;
     private readonly CancellationToken _stopToken;
     private readonly TimeSpan _idleLimit;
+    private FirstByteTime _firstByte;
     private SelectorKey? _key;
     private Exception? _fault;
     private Exception? _abortCause;
@@ -40,6 +41,8 @@ public sealed partial class LoopSocket : IReadyHandler, IValueTaskSource<int>, I
         _descriptor = handle.Number;
         _stopToken = owner.StopToken;
         _idleLimit = owner.IdleLimit;
+        _firstByte.Begin(owner.FirstByteLimit, received: 0);
+        _limitsReads = _idleLimit != Timeout.InfiniteTimeSpan || _firstByte.Limit != Timeout.InfiniteTimeSpan;
     }
 
     /// <summary>The loop that it belongs to.</summary>

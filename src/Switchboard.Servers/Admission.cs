@@ -1,4 +1,5 @@
 using System.Net;
+using System.Net.Sockets;
 
 namespace Switchboard.Servers;
 
@@ -58,7 +59,7 @@ internal sealed class Admission(CallerLimits limits)
         {
             return true;
         }
-        address = address.IsIPv4MappedToIPv6 ? address.MapToIPv4() : address;
+        address = Network(address);
         lock (_addresses)
         {
             int open = _addresses.GetValueOrDefault(address);
@@ -70,6 +71,29 @@ internal sealed class Admission(CallerLimits limits)
         }
         counted = address;
         return true;
+    }
+
+    /// <summary>What is counted for an address: an IPv4 address, or the leading bits of an IPv6 one.</summary>
+    private IPAddress Network(IPAddress address)
+    {
+        if (address.AddressFamily != AddressFamily.InterNetworkV6)
+        {
+            return address;
+        }
+        if (address.IsIPv4MappedToIPv6)
+        {
+            return address.MapToIPv4();
+        }
+        Span<byte> bytes = stackalloc byte[16];
+        address.TryWriteBytes(bytes, out _);
+        int whole = limits.IPv6Prefix / 8;
+        if (whole < bytes.Length)
+        {
+            bytes[whole] &= (byte)(0xFF00 >> (limits.IPv6Prefix % 8));
+            bytes[(whole + 1)..].Clear();
+        }
+        // The same prefix on two links is two networks.
+        return new IPAddress(bytes, address.ScopeId);
     }
 
     internal void Leave(IPAddress address)

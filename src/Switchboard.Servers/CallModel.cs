@@ -48,6 +48,10 @@ internal abstract class CallModel
 
     internal abstract bool HasRoom { get; }
 
+    /// <summary>Asked when there was no room: true if there is by now, or will be in a moment since a call is about to end
+    /// whose connection may be closed already.</summary>
+    internal virtual bool IsMakingRoom => false;
+
     internal virtual WhenFull WhenFull => WhenFull.Wait;
 
     /// <summary>True if a request is served, not only handed over, when the model has room again.</summary>
@@ -57,6 +61,12 @@ internal abstract class CallModel
     internal virtual bool JoinsOnClose => true;
 
     internal abstract void Start(Call call);
+
+    /// <summary>A call's connection is about to be closed, so that its peer knows of the room before the model does; on the
+    /// thread that served it.</summary>
+    internal virtual void Ending()
+    {
+    }
 
     /// <summary>A call has ended; on the thread that served it.</summary>
     internal virtual void Ended(Call call)

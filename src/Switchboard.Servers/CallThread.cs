@@ -85,7 +85,7 @@ internal sealed class CallThread
             Thread.CurrentThread.IsBackground = true;
         }
         _idleSince = Stopwatch.GetTimestamp();
-        if (!_model.Finished(this))
+        if (!_model.Finished(this, call))
         {
             _loop.Stop();
         }

@@ -4,15 +4,40 @@ namespace Switchboard.Servers;
 /// callers beyond.</summary>
 public sealed record CallerLimits
 {
-    /// <summary>No limit but the descriptors of the process.</summary>
-    public static CallerLimits None { get; } = new();
+    private const int MostConnections = 16_384;
 
-    /// <summary>The most connections at once, 1 or more; null for no limit. Default null.</summary>
-    public int? Connections { get; init => field = AtLeastOne(value); }
+    /// <summary>The defaults.</summary>
+    public static CallerLimits Default { get; } = new();
+
+    /// <summary>No limit but the descriptors of the process.</summary>
+    public static CallerLimits None { get; } = new() { Connections = null };
+
+    /// <summary>The most connections at once, 1 or more; null for no limit but the descriptors of the process. Default 16,384.
+    /// Where the process has fewer descriptors (<c>ulimit -n</c>), they are the limit, and callers beyond wait.</summary>
+    public int? Connections { get; init => field = AtLeastOne(value); } = MostConnections;
 
     /// <summary>The most connections at once from one IP address, 1 or more; null for no limit. Default null. Callers beyond
     /// it are refused, for only an accepted caller has an address; a Unix caller has none and is not counted.</summary>
     public int? ConnectionsPerAddress { get; init => field = AtLeastOne(value); }
+
+    /// <summary>How many leading bits of an IPv6 address <see cref="ConnectionsPerAddress"/> looks at, 1 to 128. Default 64:
+    /// one customer's network is given that many addresses, and may call from any of them. An IPv4 address that is written as
+    /// an IPv6 one counts as IPv4, whole.</summary>
+    public int IPv6Prefix
+    {
+        get;
+        init => field = value is >= 1 and <= 128
+            ? value
+            : throw new ArgumentOutOfRangeException(nameof(value), value, "IPv6Prefix must be from 1 to 128 bits.");
+    } = 64;
+
+    /// <summary>The most callers that are accepted in a second, 1 or more; null for no limit. Default null. Those beyond wait
+    /// in the backlog, whatever <see cref="WhenFull"/> says: the listener is not watched meanwhile.</summary>
+    public int? AcceptsPerSecond { get; init => field = AtLeastOne(value); }
+
+    /// <summary>How many callers may be accepted at once after a time without any, 1 or more; null for as many as
+    /// <see cref="AcceptsPerSecond"/>. Default null.</summary>
+    public int? AcceptBurst { get; init => field = AtLeastOne(value); }
 
     /// <summary>What becomes of callers beyond <see cref="Connections"/>. Default <see cref="WhenFull.Wait"/>: they wait in
     /// the backlog.</summary>

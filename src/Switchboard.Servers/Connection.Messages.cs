@@ -149,7 +149,7 @@ public sealed partial class Connection
         }
         ReadOnlySpan<byte> received = _buffer.AsSpan(_start, framing == Framing.Packet ? Math.Min(length, _limits.Message) : length);
         bool found = framing.TryRead(received, examined, out Frame frame, out long announced);
-        ThrowIfTooLong(found ? frame.Length : Math.Max(announced, length - framing.Overhead), announced);
+        ThrowIfTooLong(framing, found ? frame.Length : Math.Max(announced, length - framing.Overhead), announced);
         examined = length;
         if (found)
         {
@@ -170,7 +170,7 @@ public sealed partial class Connection
         {
             throw new InvalidDataException($"The peer ended in the middle of a message, after {length} bytes of it.");
         }
-        ThrowIfTooLong(frame.Length, 0);
+        ThrowIfTooLong(framing, frame.Length, 0);
         return Take(framing, frame with { Consumed = length }, length);
     }
 
@@ -185,10 +185,15 @@ public sealed partial class Connection
         return message;
     }
 
-    private void ThrowIfTooLong(long content, long announced)
+    private void ThrowIfTooLong(Framing framing, long content, long announced)
     {
         if (content > _limits.Message)
         {
+            if (framing.MessageSize is { } size)
+            {
+                // Not the peer's fault: no message could ever be taken.
+                throw new InvalidOperationException($"Framing.FixedSize({size}) cuts messages that are longer than ConnectionLimits.Message, which is {_limits.Message}. Raise the limit to {size} at least, or read in smaller pieces.");
+            }
             _tooLong = new MessageTooLongException(_limits.Message, announced > 0 ? announced : null);
             SetCause(ConnectionEndReason.MessageTooLong, _tooLong);
             throw _tooLong;

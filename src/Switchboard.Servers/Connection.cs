@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Diagnostics.CodeAnalysis;
 using System.Net;
 
 namespace Switchboard.Servers;
@@ -9,8 +10,12 @@ namespace Switchboard.Servers;
 /// </summary>
 /// <remarks>Members may be called from any thread, one read at a time; from the call's own thread they are direct, from
 /// others they are handed over to it, which is slower.</remarks>
+[SuppressMessage("Reliability", "CA1001", Justification = "Close disposes what it holds.")]
 public sealed partial class Connection
 {
+    // The runtime's timer takes some 49 days at most.
+    private static readonly TimeSpan _longestTimer = TimeSpan.FromDays(40);
+
     private static long _lastId;
 
     private readonly Transport _transport;
@@ -21,6 +26,7 @@ public sealed partial class Connection
     private Exception? _cause;
     private ConnectionEnd? _end;
     private TaskCompletionSource<ConnectionEnd>? _closed;
+    private Timer? _callTimer;
 
     internal Connection(long id, Transport transport, ConnectionLimits limits, CancellationToken stopping)
     {
@@ -165,6 +171,39 @@ public sealed partial class Connection
     /// <summary>Ends the connection at once, whatever is pending; works on a dead peer. What is unsent is dropped.</summary>
     public void Abort() => Abort(ConnectionEndReason.Aborted, null);
 
+    /// <summary>A message was refused because others wait. Any thread.</summary>
+    internal void OnPendingSendFull()
+    {
+        if (_limits.SlowPeer == SlowPeer.End)
+        {
+            Abort(ConnectionEndReason.TooSlow, $"The peer takes less than is sent to it: more than {_limits.PendingSend} bytes would wait, which is ConnectionLimits.PendingSend, and ConnectionLimits.SlowPeer is {SlowPeer.End}.");
+        }
+    }
+
+    /// <summary>Who is called by this program may wait to be asked.</summary>
+    internal TimeSpan FirstByteLimit => IsOutgoing ? Timeout.InfiniteTimeSpan : _limits.FirstByte;
+
+    /// <summary>Begins the time that the call may take. The runtime's timer, since a handler may block the call's thread.</summary>
+    internal void LimitCall()
+    {
+        if (_limits.Call != Timeout.InfiniteTimeSpan)
+        {
+            _callTimer = new Timer(static self => ((Connection)self!).EndCall(), this, _limits.Call < _longestTimer ? _limits.Call : _longestTimer, Timeout.InfiniteTimeSpan);
+        }
+    }
+
+    private void EndCall()
+    {
+        TimeSpan left = _limits.Call - Stopwatch.GetElapsedTime(_opened);
+        if (left > TimeSpan.Zero)
+        {
+            // It was accepted earlier than its call began, or the runtime's timer can't take so long a time.
+            _callTimer?.Change(left < _longestTimer ? left : _longestTimer, Timeout.InfiniteTimeSpan);
+            return;
+        }
+        Abort(ConnectionEndReason.CallTooLong, $"The call took longer than {_limits.Call}, which is ConnectionLimits.Call.");
+    }
+
     internal void Abort(ConnectionEndReason reason, string? message) =>
         _transport.Abort(Broken(reason, message ?? "The connection was aborted by this program."));
 
@@ -208,6 +247,7 @@ public sealed partial class Connection
         SetCause(_transport.EndOfInput ? ConnectionEndReason.PeerClosed : ConnectionEndReason.HandlerReturned, null);
         _stopRegistration.Unregister();
         _transport.Close();
+        _callTimer?.Dispose();
         if (Interlocked.Exchange(ref _readingMessage, 1) == 0)
         {
             ReturnBuffer();

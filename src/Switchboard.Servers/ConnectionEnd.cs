@@ -25,6 +25,13 @@ public enum ConnectionEndReason
     Aborted,
     /// <summary>The server's Verify said no.</summary>
     Unverified,
+    /// <summary>The peer sent no byte within <see cref="ConnectionLimits.FirstByte"/>.</summary>
+    NoFirstByte,
+    /// <summary>The call took longer than <see cref="ConnectionLimits.Call"/>.</summary>
+    CallTooLong,
+    /// <summary>More than <see cref="ConnectionLimits.PendingSend"/> waited for the peer, and
+    /// <see cref="ConnectionLimits.SlowPeer"/> says that such a peer is ended.</summary>
+    TooSlow,
 }
 
 /// <summary>How one connection ended. Every connection that was opened has exactly one end.</summary>

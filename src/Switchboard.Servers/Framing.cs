@@ -37,7 +37,8 @@ public abstract class Framing
         new LengthPrefixFraming(size, littleEndian, includesPrefix);
 
     /// <summary>Messages of one size.</summary>
-    /// <param name="size">The size in bytes, 1 or more.</param>
+    /// <param name="size">The size in bytes, 1 or more, and no more than <see cref="ConnectionLimits.Message"/> of the
+    /// connections that it cuts: reading then fails with an <see cref="InvalidOperationException"/>.</param>
     /// <returns>The framing.</returns>
     public static Framing FixedSize(int size) => new FixedSizeFraming(size);
 
@@ -60,6 +61,9 @@ public abstract class Framing
     /// <param name="rest">The bytes; not empty.</param>
     /// <returns>The last message, or null if the bytes are an unfinished one, which is an error. The default.</returns>
     public virtual Frame? ReadRest(ReadOnlySpan<byte> rest) => null;
+
+    /// <summary>The size that every message has, if the framing says so by itself.</summary>
+    internal virtual int? MessageSize => null;
 
     private sealed class PacketFraming : Framing
     {
@@ -176,6 +180,8 @@ public abstract class Framing
             ArgumentOutOfRangeException.ThrowIfLessThan(size, 1);
             _size = size;
         }
+
+        internal override int? MessageSize => _size;
 
         public override bool TryRead(ReadOnlySpan<byte> received, int examined, out Frame frame, out long announced)
         {

@@ -143,15 +143,24 @@ internal sealed class MemoryTransport(MemoryDirection input, MemoryDirection out
     {
         lock (_gate)
         {
-            if (_fault is not null || _outputClosed || _copiedPending + message.Length > Connection.Limits.PendingSend)
+            if (_fault is not null || _outputClosed)
             {
                 return false;
             }
-            byte[] copy = message.ToArray();
-            _copiedPending += copy.Length;
-            _ = Enqueue(before => SendCopyAsync(before, copy));
-            return _fault is null;
+            if (_copiedPending + message.Length <= Connection.Limits.PendingSend)
+            {
+                byte[] copy = message.ToArray();
+                _copiedPending += copy.Length;
+                _ = Enqueue(before => SendCopyAsync(before, copy));
+                return _fault is null;
+            }
+            if (_copiedPending == 0)
+            {
+                return false;
+            }
         }
+        Connection.OnPendingSendFull();
+        return false;
     }
 
     private async Task SendCopyAsync(Task before, byte[] copy)

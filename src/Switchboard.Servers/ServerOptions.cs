@@ -36,7 +36,7 @@ public sealed record ServerOptions
     public ConnectionLimits Limits { get; init; } = ConnectionLimits.Default;
 
     /// <summary>How many callers are taken, and what becomes of the others.</summary>
-    public CallerLimits Callers { get; init; } = CallerLimits.None;
+    public CallerLimits Callers { get; init; } = CallerLimits.Default;
 
     /// <summary>Where log records go; null for warnings and errors to standard error.</summary>
     public ILoggerFactory? LoggerFactory { get; init; }

@@ -65,6 +65,9 @@ public abstract partial class SocketServer<TRequest>
     /// <summary>A request that was asked for has come. Any thread.</summary>
     private protected void TellRequest() => _acceptors[0].Loop.Post(static self => ((IReadyHandler)self!).OnReady(Readiness.Readable), _acceptors[0]);
 
+    /// <summary>A request is about to be closed, on the thread that served it.</summary>
+    private protected void Ending() => _model.Ending();
+
     private protected bool UsesBaseSockets => _model.UsesBaseSockets;
 
     private protected int LoopCount => _acceptors.Length;
@@ -81,6 +84,7 @@ public abstract partial class SocketServer<TRequest>
         private readonly SocketServer<TRequest> _server;
         private readonly int _index;
         private readonly LoopTimer _pauseTimer;
+        private readonly LoopTimer _turnTimer;
         private SelectorKey? _key;
         private bool _hasPaused;
 
@@ -90,6 +94,7 @@ public abstract partial class SocketServer<TRequest>
             _index = index;
             Loop = loop;
             _pauseTimer = new LoopTimer(loop, static self => ((Acceptor)self!).EndPause(), this);
+            _turnTimer = new LoopTimer(loop, static self => ((Acceptor)self!).OnPlace(), this);
         }
 
         internal EventLoop Loop { get; }
@@ -199,6 +204,14 @@ public abstract partial class SocketServer<TRequest>
             }
         }
 
+        /// <summary>Callers come faster than they may be accepted.</summary>
+        internal void WaitForTurn(TimeSpan wait)
+        {
+            Watch(false);
+            _server.TellLimit($"CallerLimits.AcceptsPerSecond is {_server.Options.Callers.AcceptsPerSecond}, so the next callers wait in the backlog");
+            _turnTimer.Arm(wait);
+        }
+
         internal void Pause(SystemCallException cause)
         {
             Interlocked.Increment(ref _server._pauses);
@@ -231,6 +244,7 @@ public abstract partial class SocketServer<TRequest>
                 Loop.Unregister(key);
             }
             _pauseTimer.Disarm();
+            _turnTimer.Disarm();
             if (Held is { } held)
             {
                 Held = null;

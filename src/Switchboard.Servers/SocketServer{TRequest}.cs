@@ -23,6 +23,7 @@ public abstract partial class SocketServer<TRequest> : SocketServer, ILoopMember
     private readonly HashSet<ServedCall> _calls = [];
     private readonly int _descriptorLimit;
     private readonly int _reserve;
+    private readonly AcceptRate? _rate;
     private long _accepted;
 
     private protected SocketServer(ServerAddress address, Concurrency concurrency, ServerOptions? options, string kind)
@@ -39,6 +40,7 @@ public abstract partial class SocketServer<TRequest> : SocketServer, ILoopMember
         // Without system calls of ours the limit is known where the system tells it in a file.
         _descriptorLimit = _model.UsesBaseSockets ? KernelLimits.MaxDescriptors() ?? int.MaxValue : ProcessCalls.DescriptorLimit();
         _reserve = Math.Min(LargestReserve, _descriptorLimit / 8);
+        _rate = AcceptRate.Of(Options.Callers);
     }
 
     /// <inheritdoc/>
@@ -159,7 +161,7 @@ public abstract partial class SocketServer<TRequest> : SocketServer, ILoopMember
         for (int left = Math.Min(AcceptsPerTurn, _wanted); left > 0 && !IsStopping && !at.IsPaused; left--)
         {
             bool hasRoom = _model.HasRoom;
-            if (!hasRoom && _model.WhenFull == WhenFull.Wait)
+            if (!hasRoom && (_model.WhenFull == WhenFull.Wait || _model.IsMakingRoom))
             {
                 // Callers wait in the backlog: the listener is not watched until a call ends.
                 at.Watch(false);
@@ -169,7 +171,7 @@ public abstract partial class SocketServer<TRequest> : SocketServer, ILoopMember
             if (!hasPlace && Options.Callers.WhenFull == WhenFull.Wait)
             {
                 at.Watch(false);
-                TellLimit($"CallerLimits.Connections is {Options.Callers.Connections}, so the next callers wait in the backlog");
+                TellLimit($"CallerLimits.Connections is {Options.Callers.Connections}, so the next callers wait in the backlog; raise it if this machine has room for more");
                 if (AwaitPlace())
                 {
                     return;
@@ -177,9 +179,20 @@ public abstract partial class SocketServer<TRequest> : SocketServer, ILoopMember
                 at.Watch(true);
                 continue;
             }
+            if (at.Held is null && _rate is not null && !_rate.TryTake(out TimeSpan wait))
+            {
+                if (hasPlace)
+                {
+                    Leave();
+                }
+                at.WaitForTurn(wait);
+                return;
+            }
+            bool isHeld = at.Held is not null;
             TRequest? request = at.Held ?? at.TryGetRequest();
             if (request is null)
             {
+                _rate?.GiveBack();
                 if (hasPlace)
                 {
                     Leave();
@@ -187,7 +200,7 @@ public abstract partial class SocketServer<TRequest> : SocketServer, ILoopMember
                 return;
             }
             // Asked in any case: it counts the request, so that its end gives the place back.
-            string? refusal = at.Held is null ? Refusal(request, hasPlace) : null;
+            string? refusal = isHeld ? null : Refusal(request, hasPlace);
             refusal ??= hasRoom ? null : $"{Concurrency} is at its limit";
             at.Held = null;
             if (refusal is null && UsesReserve(request))

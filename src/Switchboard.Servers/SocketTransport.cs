@@ -34,6 +34,8 @@ internal sealed class SocketTransport(DescriptorHandle handle, NativeAddress rem
 
     TimeSpan ILoopSocketOwner.IdleLimit => Connection.Limits.Idle;
 
+    TimeSpan ILoopSocketOwner.FirstByteLimit => Connection.FirstByteLimit;
+
     TimeSpan ILoopSocketOwner.WriteStallLimit => Connection.Limits.WriteStall;
 
     int ILoopSocketOwner.PendingSendLimit => Connection.Limits.PendingSend;
@@ -75,6 +77,8 @@ internal sealed class SocketTransport(DescriptorHandle handle, NativeAddress rem
     internal override void Write(ReadOnlySpan<byte> buffer) => Socket.Write(buffer);
 
     internal override ValueTask CloseOutputAsync() => Socket.CloseOutputAsync();
+
+    internal override void ExpectFirstByte() => Socket.ExpectFirstByte();
 
     internal override ValueTask EndReadAsync()
     {
@@ -123,6 +127,10 @@ internal sealed class SocketTransport(DescriptorHandle handle, NativeAddress rem
     }
 
     Exception ILoopSocketOwner.OnIdle(TimeSpan limit) => OnIdle(limit);
+
+    Exception ILoopSocketOwner.OnNoFirstByte(TimeSpan limit) => OnNoFirstByte(limit);
+
+    void ILoopSocketOwner.OnPendingSendFull() => Connection.OnPendingSendFull();
 
     Exception ILoopSocketOwner.OnWriteStalled(TimeSpan limit) => OnWriteStalled(limit);
 

@@ -158,6 +158,7 @@ public abstract class StreamServer : SocketServer<Connection>
     /// <inheritdoc/>
     protected override Task FinishAsync(Connection request, CancellationToken stop)
     {
+        request.LimitCall();
         CallHandler handler = _makeHandler();
         _newestHandler = handler.GetType();
         return handler.RunAsync(request, stop);
@@ -205,6 +206,7 @@ public abstract class StreamServer : SocketServer<Connection>
         {
             _admission.Leave(counted);
         }
+        Ending();
         // Asked before the close, while the address is known.
         string caller = Logger.IsEnabled(LogLevel.Debug) ? Describe(request) : "";
         ConnectionEnd end = request.Close();

@@ -18,6 +18,10 @@ internal abstract class StreamTransport : Transport
     /// <summary>The call begins: on this loop, or in the context of this piece of work.</summary>
     internal abstract void Attach(EventLoop? loop);
 
+    /// <summary>Begins the time of <see cref="ConnectionLimits.FirstByte"/> anew, when what came before was a handshake. In a
+    /// piece of the call.</summary>
+    internal abstract void ExpectFirstByte();
+
     /// <summary>Ends a read that the handler has left behind. In a piece of the call.</summary>
     internal abstract ValueTask EndReadAsync();
 
@@ -28,6 +32,9 @@ internal abstract class StreamTransport : Transport
 
     private protected ConnectionEndedException OnIdle(TimeSpan limit) => Connection.Broken(ConnectionEndReason.Idle,
         $"No byte came from the peer for {limit}, which is ConnectionLimits.Idle.");
+
+    private protected ConnectionEndedException OnNoFirstByte(TimeSpan limit) => Connection.Broken(ConnectionEndReason.NoFirstByte,
+        $"No byte came from the peer within {limit} of the call's beginning, which is ConnectionLimits.FirstByte.");
 
     private protected ConnectionEndedException OnWriteStalled(TimeSpan limit) => Connection.Broken(ConnectionEndReason.WriteStalled,
         $"The peer took no byte for {limit}, which is ConnectionLimits.WriteStall.");

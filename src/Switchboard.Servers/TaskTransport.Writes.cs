@@ -78,9 +78,14 @@ internal sealed partial class TaskTransport
         {
             return _socket.Send(message, SocketFlags.None, out _) == message.Length;
         }
-        if (Interlocked.Add(ref _copiedPending, message.Length) > Connection.Limits.PendingSend)
+        int pending = Interlocked.Add(ref _copiedPending, message.Length);
+        if (pending > Connection.Limits.PendingSend)
         {
             Interlocked.Add(ref _copiedPending, -message.Length);
+            if (pending > message.Length)
+            {
+                Connection.OnPendingSendFull();
+            }
             return false;
         }
         int sent = 0;

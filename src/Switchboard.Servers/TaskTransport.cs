@@ -20,6 +20,9 @@ internal sealed partial class TaskTransport : StreamTransport, IValueTaskSource<
     // The runtime's timers take some 49 days at most.
     private static readonly TimeSpan _longestTimer = TimeSpan.FromDays(40);
 
+    // A byte may be there already that a piece before this one is about to take.
+    private static readonly TimeSpan _shortestTimer = TimeSpan.FromMilliseconds(10);
+
     private readonly Socket _socket;
     private readonly EndPoint? _remote;
     private volatile CallContext? _context;
@@ -46,6 +49,7 @@ internal sealed partial class TaskTransport : StreamTransport, IValueTaskSource<
     private Timer? _idleTimer;
     private bool _idleArmed;
     private long _readStarted;
+    private FirstByteTime _firstByte;
 
     internal TaskTransport(Socket socket)
     {
@@ -108,6 +112,7 @@ internal sealed partial class TaskTransport : StreamTransport, IValueTaskSource<
     internal void Attach(CallContext? context)
     {
         _context = context;
+        ExpectFirstByte();
         // Against Abort on another thread: each writes its own field before it reads the other's.
         Interlocked.MemoryBarrier();
         if (_abortCause is { } cause)
@@ -159,14 +164,10 @@ internal sealed partial class TaskTransport : StreamTransport, IValueTaskSource<
             CompleteRead(0, new OperationCanceledException(_readToken));
             return;
         }
-        TimeSpan limit = Connection.Limits.Idle;
-        if (limit != Timeout.InfiniteTimeSpan)
+        _readStarted = Stopwatch.GetTimestamp();
+        if (!_idleArmed)
         {
-            _readStarted = Stopwatch.GetTimestamp();
-            if (!_idleArmed)
-            {
-                ArmIdle(limit);
-            }
+            ArmIdle();
         }
         if (Receive())
         {
@@ -319,6 +320,13 @@ internal sealed partial class TaskTransport : StreamTransport, IValueTaskSource<
     internal static InvalidOperationException MustAwait(string instead) =>
         new($"This call would block a thread of the pool on which all callers are served. Use {instead} instead, or choose Concurrency.Threads.");
 
+    internal override void ExpectFirstByte()
+    {
+        _firstByte.Begin(Connection.FirstByteLimit, _received);
+        _idleTimer?.Change(Timeout.Infinite, Timeout.Infinite);
+        _idleArmed = false;
+    }
+
     internal override ValueTask EndReadAsync()
     {
         if (!_readPending)
@@ -350,14 +358,18 @@ internal sealed partial class TaskTransport : StreamTransport, IValueTaskSource<
         end.Dispose();
     }
 
-    private void ArmIdle(TimeSpan time)
+    private void ArmIdle()
     {
-        _idleArmed = true;
-        _idleTimer ??= new Timer(static self => ((TaskTransport)self!)._context!.Post(static inner => ((TaskTransport)inner!).CheckIdle(), self), this, Timeout.Infinite, Timeout.Infinite);
-        Arm(_idleTimer, time);
+        TimeSpan left = ReadTimeLeft(out _);
+        if (left != TimeSpan.MaxValue)
+        {
+            _idleArmed = true;
+            _idleTimer ??= new Timer(static self => ((TaskTransport)self!)._context!.Post(static inner => ((TaskTransport)inner!).CheckIdle(), self), this, Timeout.Infinite, Timeout.Infinite);
+            Arm(_idleTimer, left > _shortestTimer ? left : _shortestTimer);
+        }
     }
 
-    /// <summary>The timer is armed once and looks at the stamp when it fires, so that a read costs a stamp only.</summary>
+    /// <summary>The timer is armed once and looks at the stamps when it fires, so that a read costs a stamp only.</summary>
     private void CheckIdle()
     {
         _idleArmed = false;
@@ -365,16 +377,23 @@ internal sealed partial class TaskTransport : StreamTransport, IValueTaskSource<
         {
             return;
         }
-        TimeSpan limit = Connection.Limits.Idle;
-        TimeSpan left = limit - Stopwatch.GetElapsedTime(_readStarted);
-        if (left > TimeSpan.Zero)
+        if (ReadTimeLeft(out bool isFirst) > TimeSpan.Zero)
         {
-            ArmIdle(left);
+            ArmIdle();
         }
         else
         {
-            Fault(OnIdle(limit));
+            Fault(isFirst ? OnNoFirstByte(_firstByte.Limit) : OnIdle(Connection.Limits.Idle));
         }
+    }
+
+    /// <summary>How long the read that waits may go on; <see cref="TimeSpan.MaxValue"/> for ever.</summary>
+    private TimeSpan ReadTimeLeft(out bool isFirst)
+    {
+        TimeSpan limit = Connection.Limits.Idle;
+        TimeSpan left = limit == Timeout.InfiniteTimeSpan ? TimeSpan.MaxValue : limit - Stopwatch.GetElapsedTime(_readStarted);
+        isFirst = _firstByte.IsAwaited(_received) && _firstByte.Left < left;
+        return isFirst ? _firstByte.Left : left;
     }
 
     private static void Arm(Timer timer, TimeSpan time) =>

@@ -8,15 +8,21 @@ namespace Switchboard.Servers;
 /// </summary>
 internal sealed class ThreadsModel(ModelSettings settings, int limit, WhenFull whenFull, bool background, bool joinOnClose) : CallModel
 {
+    private const int IsEnding = 1;
+
     private readonly Lock _gate = new();
     private readonly Stack<CallThread> _idle = new();
     private int _busy;
+    private int _ending;
     private int _made;
     private bool _closed;
 
     internal override IReadOnlyList<EventLoop> Loops { get; } = OneLoop();
 
     internal override bool HasRoom => Volatile.Read(ref _busy) < limit;
+
+    // In this order: a thread that is free by now counted itself out of the busy ones first.
+    internal override bool IsMakingRoom => Volatile.Read(ref _ending) > 0 || HasRoom;
 
     internal override WhenFull WhenFull => whenFull;
 
@@ -48,8 +54,17 @@ internal sealed class ThreadsModel(ModelSettings settings, int limit, WhenFull w
         }
     }
 
+    internal override void Ending()
+    {
+        if (Call.Current is { Place: 0 } call)
+        {
+            call.Place = IsEnding;
+            Interlocked.Increment(ref _ending);
+        }
+    }
+
     /// <summary>A call has ended. True if its thread is kept for another.</summary>
-    internal bool Finished(CallThread thread)
+    internal bool Finished(CallThread thread, Call call)
     {
         bool keep;
         lock (_gate)
@@ -60,7 +75,12 @@ internal sealed class ThreadsModel(ModelSettings settings, int limit, WhenFull w
                 _idle.Push(thread);
             }
         }
-        if (Interlocked.Decrement(ref _busy) == limit - 1)
+        bool wasFull = Interlocked.Decrement(ref _busy) == limit - 1;
+        if (call.Place == IsEnding)
+        {
+            Interlocked.Decrement(ref _ending);
+        }
+        if (wasFull)
         {
             settings.OnRoom();
         }

@@ -75,6 +75,36 @@ public sealed class SocketOptionTests
     }
 
     [Theory(Timeout = Deadline.Milliseconds)]
+    [MemberData(nameof(Models.All), MemberType = typeof(Models))]
+    public async Task The_times_of_keep_alive_and_unconfirmed_data_reach_the_connections(Model model)
+    {
+        var seen = new TaskCompletionSource<int[]>(TaskCreationOptions.RunContinuationsAsynchronously);
+        var options = new ServerOptions
+        {
+            Socket = new() { KeepAliveTime = TimeSpan.FromSeconds(40.5), KeepAliveInterval = TimeSpan.FromSeconds(7), KeepAliveProbes = 5, UserTimeout = TimeSpan.FromSeconds(90) },
+        };
+        await using var server = new ExposedServer(model.Make(), options, (connection, _) =>
+        {
+            int descriptor = ((StreamTransport)connection.Transport).Descriptor;
+            seen.SetResult([.. new[] { SocketCallOption.KeepAliveTime, SocketCallOption.KeepAliveInterval, SocketCallOption.KeepAliveProbes, SocketCallOption.UserTimeout }
+                .Select(option => SocketCalls.GetOption(descriptor, option).OrThrow("getsockopt", option.ToString()))]);
+            return Task.CompletedTask;
+        });
+        await server.StartAsync().InTime();
+        using Caller caller = await Caller.ConnectAsync(server);
+        Assert.Equal((int[])[41, 7, 5, 90_000], await seen.Task.InTime());
+    }
+
+    [Fact]
+    public void Times_that_the_kernel_does_not_take_are_refused()
+    {
+        Assert.Throws<ArgumentOutOfRangeException>(() => new Polling.ListenerOptions { KeepAliveTime = TimeSpan.FromMilliseconds(999) });
+        Assert.Throws<ArgumentOutOfRangeException>(() => new Polling.ListenerOptions { KeepAliveInterval = TimeSpan.FromSeconds(32_768) });
+        Assert.Throws<ArgumentOutOfRangeException>(() => new Polling.ListenerOptions { KeepAliveProbes = 0 });
+        Assert.Throws<ArgumentOutOfRangeException>(() => new Polling.ListenerOptions { UserTimeout = TimeSpan.Zero });
+    }
+
+    [Theory(Timeout = Deadline.Milliseconds)]
     [InlineData(true, Model.Threads)]
     [InlineData(false, Model.Threads)]
     [InlineData(true, Model.Tasks)]
