@@ -19,15 +19,17 @@ internal static class Contest
     /// <param name="options">How many rounds, and how long each.</param>
     /// <param name="request">What is sent; its port is filled in for each server.</param>
     /// <param name="stop">Ends the run.</param>
+    /// <param name="helper">What the servers themselves call, if anything.</param>
     /// <returns>The samples of each server, in the order of the rounds.</returns>
     /// <exception cref="BenchException">A server or the load generator failed.</exception>
     internal static async Task<IReadOnlyDictionary<string, List<Sample>>> RunAsync(
-        IReadOnlyList<Server> servers, BenchOptions options, LoadRequest request, CancellationToken stop)
+        IReadOnlyList<Server> servers, BenchOptions options, LoadRequest request, CancellationToken stop, ServerProcess? helper = null)
     {
         Cores cores = Cores.FindAndTell();
         Dictionary<string, List<Sample>> samples = servers.ToDictionary(server => server.Name, _ => new List<Sample>());
         using Running running = new();
         GeneratorProcess generator = running.Keep(GeneratorProcess.Start(cores));
+        generator.Helper = helper;
         List<ServerProcess> started = [];
         foreach (Server server in servers)
         {

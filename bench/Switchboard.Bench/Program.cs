@@ -1,9 +1,11 @@
 using Switchboard.Bench;
 using Switchboard.Bench.Load;
+using Switchboard.Bench.Peers;
 
 return args switch
 {
     ["generate"] => LoadGenerator.Run(),
     ["server", string name] => await ServerVerb.RunAsync(name),
+    ["gateway", string model, string port] => await ServerVerb.RunAsync(() => GatewayServer.StartAsync(model, port)),
     _ => await CommandLine.RunAsync(args),
 };

@@ -32,9 +32,12 @@ internal static class ServerVerb
 
     internal static IEnumerable<string> Names => _starts.Keys;
 
-    internal static async Task<int> RunAsync(string name)
+    internal static Task<int> RunAsync(string name) => RunAsync(_starts[name]);
+
+    /// <summary>Starts a server, writes its port, and answers questions until standard input ends.</summary>
+    internal static async Task<int> RunAsync(Func<Task<int>> start)
     {
-        Console.WriteLine(await _starts[name]());
+        Console.WriteLine(await start());
         while (Console.ReadLine() is { } line)
         {
             if (line == CollectQuestion)
