@@ -50,6 +50,8 @@ public sealed partial class Connection
     /// <returns>Completes when both peers have ended their direction.</returns>
     /// <exception cref="ConnectionEndedException">One of the connections has ended.</exception>
     /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
+    /// <remarks><see cref="ConnectionLimits.Idle"/> counts in each direction by itself: where one is silent for long while the
+    /// other is busy, give both connections a longer one.</remarks>
     public Task RelayAsync(Connection other, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(other);
