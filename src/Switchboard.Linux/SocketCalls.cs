@@ -46,6 +46,22 @@ public enum SocketCallOption
     /// <summary>TCP_USER_TIMEOUT: how long sent data may stay unconfirmed before the connection is given up, in milliseconds;
     /// 0 for what the kernel's retries come to.</summary>
     UserTimeout,
+    /// <summary>IP_PKTINFO: tell of each IPv4 datagram which address it was sent to.</summary>
+    IPv4PacketInfo,
+    /// <summary>IPV6_RECVPKTINFO: tell of each IPv6 datagram which address it was sent to.</summary>
+    IPv6PacketInfo,
+    /// <summary>IP_MULTICAST_TTL: how many networks a datagram to an IPv4 group may pass, 0 to 255.</summary>
+    IPv4MulticastHops,
+    /// <summary>IPV6_MULTICAST_HOPS: how many networks a datagram to an IPv6 group may pass, 0 to 255.</summary>
+    IPv6MulticastHops,
+    /// <summary>IP_MULTICAST_LOOP: datagrams to IPv4 groups reach this machine's own members too.</summary>
+    IPv4MulticastLoopback,
+    /// <summary>IPV6_MULTICAST_LOOP: datagrams to IPv6 groups reach this machine's own members too.</summary>
+    IPv6MulticastLoopback,
+    /// <summary>IP_MULTICAST_ALL: receive what is sent to IPv4 groups that any other socket has joined. On unless set off.</summary>
+    IPv4MulticastAll,
+    /// <summary>IPV6_MULTICAST_ALL: receive what is sent to IPv6 groups that any other socket has joined. On unless set off.</summary>
+    IPv6MulticastAll,
 }
 
 /// <summary>System calls on sockets: <c>socket(2)</c>, <c>bind(2)</c>, <c>listen(2)</c>, <c>accept4(2)</c>,
@@ -354,6 +370,14 @@ public static partial class SocketCalls
         SocketCallOption.KeepAliveInterval => (LevelTcp, 5),
         SocketCallOption.KeepAliveProbes => (LevelTcp, 6),
         SocketCallOption.UserTimeout => (LevelTcp, 18),
+        SocketCallOption.IPv4PacketInfo => (LevelIPv4, 8),
+        SocketCallOption.IPv6PacketInfo => (LevelIPv6, 49),
+        SocketCallOption.IPv4MulticastHops => (LevelIPv4, 33),
+        SocketCallOption.IPv6MulticastHops => (LevelIPv6, 18),
+        SocketCallOption.IPv4MulticastLoopback => (LevelIPv4, 34),
+        SocketCallOption.IPv6MulticastLoopback => (LevelIPv6, 19),
+        SocketCallOption.IPv4MulticastAll => (LevelIPv4, 49),
+        SocketCallOption.IPv6MulticastAll => (LevelIPv6, 29),
         _ => throw new ArgumentOutOfRangeException(nameof(option), option, "Not an option of this library."),
     };
 

@@ -6,7 +6,7 @@ using Switchboard.Linux;
 namespace Switchboard.Polling;
 
 /// <summary>Makes sockets with an address, and keeps the files of Unix sockets in order.</summary>
-public static class BoundSocket
+public static partial class BoundSocket
 {
     /// <summary>Makes a non-blocking socket and binds it. The file of a Unix socket that nobody has open is removed
     /// first; that of a live socket, of whatever type, never is.</summary>

@@ -4,11 +4,11 @@ namespace Switchboard.Polling;
 public sealed record ListenerOptions
 {
     /// <summary>SO_REUSEADDR: bind although old connections are in TIME_WAIT. Default true. It does not let two
-    /// listeners share a port on Linux.</summary>
+    /// listeners share a port on Linux. Of datagram servers <see cref="DatagramOptions.ReuseAddress"/> decides.</summary>
     public bool ReuseAddress { get; init; } = true;
 
     /// <summary>SO_REUSEPORT: share the port with other sockets of the same user that set it too. A server on several event
-    /// loops then has a listener for each: the kernel deals callers by their addresses, and a caller dealt to a loop that
+    /// loops then has a listener or datagram socket for each: the kernel deals callers by their addresses, and a caller dealt to a loop that
     /// is held up waits for it. Default false.</summary>
     public bool ReusePort { get; init; }
 

@@ -7,18 +7,17 @@ namespace Switchboard.Servers;
 public sealed class Datagram
 {
     private readonly NativeAddress _remote;
-    private readonly DatagramReply _reply;
+    private readonly DatagramPath _path;
+    private readonly DatagramSockets _sockets;
 
-    internal delegate ValueTask DatagramReply(ReadOnlyMemory<byte> data, NativeAddress remote, CancellationToken cancellation);
-
-    internal Datagram(long id, ReadOnlyMemory<byte> data, int length, NativeAddress remote, DatagramReply reply, EndPoint? local)
+    internal Datagram(long id, ReadOnlyMemory<byte> data, int length, in NativeAddress remote, in DatagramPath path, DatagramSockets sockets)
     {
         Id = id;
         Data = data;
         OriginalLength = length;
         _remote = remote;
-        _reply = reply;
-        LocalEndPoint = local;
+        _path = path;
+        _sockets = sockets;
     }
 
     /// <summary>A number that no other datagram of this server has.</summary>
@@ -36,8 +35,18 @@ public sealed class Datagram
     /// <summary>The sender; null for a Unix sender that is not bound, which can't be answered.</summary>
     public EndPoint? RemoteEndPoint => _remote.ToEndPoint();
 
-    /// <summary>The server's address.</summary>
-    public EndPoint? LocalEndPoint { get; }
+    /// <summary>The address that it was sent to, also where the server is on all addresses: one of this machine's, a multicast
+    /// group or a broadcast address. An answer leaves by the same address, or by that of the interface if it was a group.</summary>
+    public EndPoint? LocalEndPoint => _sockets.LocalEndPoint is IPEndPoint { AddressFamily: var family, Port: var port } && _path.Destination is { } destination
+        ? new IPEndPoint(destination.AddressFamily == family ? destination : destination.MapToIPv6(), port)
+        : _sockets.LocalEndPoint;
+
+    /// <summary>The number of the network interface by which it came, where the server is on all addresses; else 0.</summary>
+    public int InterfaceNumber => _path.Interface;
+
+    internal ref readonly NativeAddress Remote => ref _remote;
+
+    internal ref readonly DatagramPath Path => ref _path;
 
     /// <summary>Sends one datagram to the sender. May be called from any thread, any number of times.</summary>
     /// <param name="data">The datagram, whole.</param>
@@ -47,11 +56,11 @@ public sealed class Datagram
     /// <exception cref="SystemCallException">The kernel refused: too long (EMSGSIZE), nobody there any more.</exception>
     public ValueTask ReplyAsync(ReadOnlyMemory<byte> data, CancellationToken cancellation = default)
     {
-        if (RemoteEndPoint is null)
+        if (!_remote.IsInternet && RemoteEndPoint is null)
         {
             throw new InvalidOperationException("The sender's Unix socket is not bound to an address, so it can't be answered. Have the client bind its socket.");
         }
-        return _reply(data, _remote, cancellation);
+        return _sockets.SendAsync(data, _remote, _path, cancellation);
     }
 }
 

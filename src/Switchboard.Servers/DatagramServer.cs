@@ -1,6 +1,4 @@
-using System.Buffers;
 using System.Net;
-using System.Net.Sockets;
 using System.Runtime.InteropServices;
 using Switchboard.Linux;
 using Switchboard.Polling;
@@ -11,15 +9,13 @@ namespace Switchboard.Servers;
 /// <see cref="SocketServer{TRequest}"/>.</summary>
 public abstract class DatagramServer : SocketServer<Datagram>
 {
-    private static readonly TimeSpan _shortestPause = TimeSpan.FromMilliseconds(1);
-    private static readonly TimeSpan _longestPause = TimeSpan.FromMilliseconds(32);
-
     private readonly Func<DatagramRequestHandler> _makeHandler;
     private readonly string _handlerName;
     private Type? _newestHandler;
+    private DatagramSockets? _sockets;
+    private DatagramReceiver[] _receivers = [];
     private long _lastId;
-
-    private DescriptorHandle Handle => (DescriptorHandle)SocketHandle!;
+    private long _droppedTold;
 
     private protected DatagramServer(ServerAddress address, HandlerSource<DatagramRequestHandler> handlers, Concurrency concurrency, ServerOptions? options, string kind)
         : base(address, concurrency, options, kind)
@@ -29,14 +25,62 @@ public abstract class DatagramServer : SocketServer<Datagram>
     }
 
     /// <inheritdoc/>
-    public override ServerStatistics Statistics => new(Accepted, OpenCalls, Pauses, new Dictionary<ConnectionEndReason, long>());
+    public override ServerStatistics Statistics => new(Accepted, OpenCalls, Pauses, new Dictionary<ConnectionEndReason, long>()) { Dropped = _sockets?.Dropped ?? 0 };
+
+    /// <summary>Sends one datagram to anybody: a peer, a multicast group, or with <see cref="DatagramOptions.Broadcast"/> a
+    /// broadcast address. Any thread may call it.</summary>
+    /// <param name="data">The datagram, whole.</param>
+    /// <param name="receiver">Whom to.</param>
+    /// <param name="cancellation">Ends the wait for room in the socket.</param>
+    /// <returns>Completes when the kernel has it.</returns>
+    /// <exception cref="InvalidOperationException">The server is not bound yet.</exception>
+    /// <exception cref="ConnectionEndedException">The server has ended.</exception>
+    /// <exception cref="SystemCallException">The kernel refused: too long (EMSGSIZE), no way there (ENETUNREACH), a broadcast
+    /// address without the option (EACCES).</exception>
+    public ValueTask SendToAsync(ReadOnlyMemory<byte> data, EndPoint receiver, CancellationToken cancellation = default)
+    {
+        NativeAddress native = NativeAddress.From(receiver);
+        return Sockets.SendAsync(data, native, default, cancellation);
+    }
+
+    /// <summary>Receives what is sent to a group from now on, beside those of <see cref="DatagramOptions.Groups"/>. Any thread
+    /// may call it, once the server is bound.</summary>
+    /// <param name="group">The group.</param>
+    /// <exception cref="ArgumentException">There is no such network interface, or the group is of another family than the
+    /// server's address.</exception>
+    /// <exception cref="SystemCallException">The kernel refused: it is joined already (EADDRINUSE), no route (ENODEV).</exception>
+    public void Join(MulticastGroup group)
+    {
+        ArgumentNullException.ThrowIfNull(group);
+        Sockets.ChangeGroup(group, join: true);
+    }
+
+    /// <summary>Receives no longer what is sent to a group. Any thread may call it.</summary>
+    /// <param name="group">The group, as it was joined.</param>
+    /// <exception cref="SystemCallException">It was not joined (EADDRNOTAVAIL).</exception>
+    public void Leave(MulticastGroup group)
+    {
+        ArgumentNullException.ThrowIfNull(group);
+        Sockets.ChangeGroup(group, join: false);
+    }
+
+    private DatagramSockets Sockets => _sockets ?? throw new InvalidOperationException($"{Name} has no socket yet. Call Bind or StartAsync first.");
 
     private protected override SafeHandle Open(out EndPoint? local)
     {
-        DescriptorHandle handle = BoundSocket.Create(Address.EndPoint, SocketType.Dgram, Options.Socket);
-        local = SocketCalls.LocalAddress(handle.Number).ToEndPoint();
-        return handle;
+        _sockets = DatagramSockets.Open(Address.EndPoint, Options, LoopCount);
+        local = _sockets.LocalEndPoint;
+        // Where a call may have to wait for a thread, the datagrams that nobody has taken yet stay in the kernel.
+        int batch = SharesLoops ? DatagramReceiver.LargestBatch : 1;
+        _receivers = [.. Enumerable.Range(0, LoopCount).Select(_ => new DatagramReceiver(batch, Options.MaxPacketSize))];
+        if (Options.Datagrams.ReceiveBuffer is { } asked && _sockets.ReceiveBuffer is var given && given < asked)
+        {
+            Log.ReceiveBufferCapped(Logger, Name, asked, given);
+        }
+        return _sockets.First;
     }
+
+    private protected override SafeHandle? HandleOf(int loop) => _sockets?.Of(loop);
 
     private protected override void Listen()
     {
@@ -45,33 +89,24 @@ public abstract class DatagramServer : SocketServer<Datagram>
     /// <inheritdoc/>
     protected override Datagram? GetRequest()
     {
-        byte[] buffer = ArrayPool<byte>.Shared.Rent(Options.MaxPacketSize);
-        try
+        int loop = _receivers.Length > 1 ? CurrentLoop : 0;
+        DatagramReceiver receiver = _receivers[loop];
+        if (!receiver.TryNext(Sockets.Of(loop), Name, out int index))
         {
-            return Receive(buffer.AsSpan(0, Options.MaxPacketSize));
-        }
-        finally
-        {
-            ArrayPool<byte>.Shared.Return(buffer);
-        }
-    }
-
-    private Datagram? Receive(Span<byte> buffer)
-    {
-        NativeAddress peer = default;
-        CallResult result = SocketCalls.ReceiveFrom(Handle.Number, buffer, ref peer, SocketCallFlags.DontWait | SocketCallFlags.Truncate);
-        if (result.WouldBlock)
-        {
+            TellDropped(receiver);
             return null;
         }
-        if (result.Errno == Errno.ConnectionRefused)
+        DatagramBatch batch = receiver.Batch;
+        return new Datagram(Interlocked.Increment(ref _lastId), batch.Data(index).ToArray(), batch.OriginalLength(index), batch.Peer(index), batch.Path(index), Sockets);
+    }
+
+    /// <summary>Looks for losses where more came than one call takes.</summary>
+    private void TellDropped(DatagramReceiver receiver)
+    {
+        if (receiver.IsFull && Sockets.Dropped is var dropped && dropped > Interlocked.Exchange(ref _droppedTold, dropped))
         {
-            // An earlier reply found nobody there; that says nothing of the datagrams that wait.
-            return Receive(buffer);
+            TellLimit($"{dropped} datagrams were lost so far, because the receive buffer was full. Raise DatagramOptions.ReceiveBuffer (now {Sockets.ReceiveBuffer}) and net.core.rmem_max, or serve faster");
         }
-        int length = result.OrThrow("recvfrom", Name);
-        byte[] data = buffer[..Math.Min(length, buffer.Length)].ToArray();
-        return new Datagram(Interlocked.Increment(ref _lastId), data, length, peer, SendAsync, LocalEndPoint);
     }
 
     /// <inheritdoc/>
@@ -82,54 +117,10 @@ public abstract class DatagramServer : SocketServer<Datagram>
         return handler.RunAsync(request, stop);
     }
 
-    private async ValueTask SendAsync(ReadOnlyMemory<byte> data, NativeAddress remote, CancellationToken cancellation)
-    {
-        TimeSpan pause = _shortestPause;
-        CallResult result;
-        while ((result = Send(data.Span, remote)).WouldBlock)
-        {
-            if (Address.EndPoint.AddressFamily == AddressFamily.Unix)
-            {
-                // The receiver's queue is full. The kernel tells that to sockets only that are connected to it, and calls
-                // this one writable all the time.
-                await Task.Delay(pause, cancellation);
-                pause = pause < _longestPause ? pause * 2 : pause;
-            }
-            else
-            {
-                await DescriptorReadiness.WaitAsync(Handle, Interest.Write, cancellation);
-            }
-        }
-        result.OrThrow("sendto", remote.ToEndPoint()?.ToString());
-    }
-
-    private CallResult Send(ReadOnlySpan<byte> data, in NativeAddress remote)
-    {
-        DescriptorHandle handle = Handle;
-        bool isHeld = false;
-        try
-        {
-            // Any thread may reply: without this the server could close the descriptor, and another get its number, before
-            // it is used.
-            handle.DangerousAddRef(ref isHeld);
-            return SocketCalls.SendTo(handle.Number, data, remote, SocketCallFlags.DontWait);
-        }
-        catch (ObjectDisposedException)
-        {
-            throw new ConnectionEndedException(ConnectionEndReason.Stopped, "The server was stopped, so its socket is closed. Reply before the handler returns.");
-        }
-        finally
-        {
-            if (isHeld)
-            {
-                handle.DangerousRelease();
-            }
-        }
-    }
-
     private protected override void CloseSocket(SafeHandle handle)
     {
-        // Handlers that run still answer through it; RunLoop closes it when they have ended.
+        // Handlers that run still answer through the first; RunLoop closes it when they have ended.
+        _sockets?.EndReceiving();
     }
 
     private protected override string Describe(Datagram request) => $"datagram {request.Id} of {request.RemoteEndPoint?.ToString() ?? "an unnamed sender"}";

@@ -61,4 +61,7 @@ internal static partial class Log
 
     [LoggerMessage(19, LogLevel.Warning, "{Server}: {What}. This is told once a minute.")]
     internal static partial void AtLimit(ILogger logger, string server, string what);
+
+    [LoggerMessage(60, LogLevel.Warning, "{Server}: a receive buffer of {Asked} bytes (DatagramOptions.ReceiveBuffer) is more than the kernel allows; it is {Given} (net.core.rmem_max).")]
+    internal static partial void ReceiveBufferCapped(ILogger logger, string server, int asked, int given);
 }

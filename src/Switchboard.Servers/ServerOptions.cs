@@ -29,6 +29,9 @@ public sealed record ServerOptions
     /// Default 1 second; 1 millisecond or more, or <see cref="Timeout.InfiniteTimeSpan"/> for never.</summary>
     public TimeSpan BlockedLoop { get; init => field = BlockedTime(value); } = TimeSpan.FromSeconds(1);
 
+    /// <summary>What sockets of datagrams have beside <see cref="Socket"/>: buffers, groups, broadcast.</summary>
+    public DatagramOptions Datagrams { get; init; } = new();
+
     /// <summary>The longest datagram that is taken whole, in bytes, 1 or more. Default 65,535.</summary>
     public int MaxPacketSize { get; init => field = AtLeast(value, 1); } = 65_535;
 

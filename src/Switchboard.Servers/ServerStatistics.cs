@@ -7,11 +7,17 @@ namespace Switchboard.Servers;
 /// <param name="EndedBy">How many connections ended, by reason.</param>
 public sealed record ServerStatistics(long Accepted, int Open, long Paused, IReadOnlyDictionary<ConnectionEndReason, long> EndedBy)
 {
+    /// <summary>How many datagrams were lost on this machine: the kernel's receive buffer was full, or a session's queue.</summary>
+    public long Dropped { get; init; }
+
     /// <summary>What several servers have done together.</summary>
     internal static ServerStatistics Sum(IEnumerable<ServerStatistics> servers)
     {
         ServerStatistics[] all = [.. servers];
         return new(all.Sum(one => one.Accepted), all.Sum(one => one.Open), all.Sum(one => one.Paused),
-            all.SelectMany(one => one.EndedBy).GroupBy(row => row.Key).ToDictionary(rows => rows.Key, rows => rows.Sum(row => row.Value)));
+            all.SelectMany(one => one.EndedBy).GroupBy(row => row.Key).ToDictionary(rows => rows.Key, rows => rows.Sum(row => row.Value)))
+        {
+            Dropped = all.Sum(one => one.Dropped),
+        };
     }
 }

@@ -41,7 +41,7 @@ public abstract partial class SocketServer<TRequest>
     }
 
     /// <summary>A crowd at a limit is told of once a minute.</summary>
-    private void TellLimit(string what)
+    private protected void TellLimit(string what)
     {
         long told = Volatile.Read(ref _limitTold);
         if ((told == 0 || Stopwatch.GetElapsedTime(told) >= _untilToldAgain)
@@ -69,6 +69,9 @@ public abstract partial class SocketServer<TRequest>
     private protected void Ending() => _model.Ending();
 
     private protected bool UsesBaseSockets => _model.UsesBaseSockets;
+
+    /// <summary>True if a loop carries many calls, so that there is always room for another.</summary>
+    private protected bool SharesLoops => _model.SharesLoops;
 
     private protected int LoopCount => _acceptors.Length;
 
