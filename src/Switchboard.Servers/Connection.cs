@@ -229,6 +229,9 @@ public sealed partial class Connection
     /// <summary>The reason marked so far.</summary>
     internal ConnectionEndReason? Reason => _reason;
 
+    /// <summary>The error behind the reason, if there is one.</summary>
+    internal Exception? Cause => _cause;
+
     internal bool HasEnded => Volatile.Read(ref _end) is not null;
 
     /// <summary>True if it was counted among the server's connections.</summary>

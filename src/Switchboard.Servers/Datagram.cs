@@ -29,6 +29,9 @@ public sealed class Datagram
     /// <summary>How long it was when it was sent.</summary>
     public int OriginalLength { get; }
 
+    /// <summary>What its handler threw first; null if nothing.</summary>
+    internal Exception? Failure { get; set; }
+
     /// <summary>True if it was longer than <see cref="ServerOptions.MaxPacketSize"/>, so that its end is lost.</summary>
     public bool IsTruncated => OriginalLength > Data.Length;
 

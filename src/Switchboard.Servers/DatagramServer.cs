@@ -123,7 +123,9 @@ public abstract class DatagramServer : SocketServer<Datagram>
         _sockets?.EndReceiving();
     }
 
-    private protected override string Describe(Datagram request) => $"datagram {request.Id} of {request.RemoteEndPoint?.ToString() ?? "an unnamed sender"}";
+    private protected override Caller CallerOf(Datagram request) => new("datagram", request.Id, request.RemoteEndPoint);
+
+    private protected override (ConnectionEndReason? Reason, Exception? Exception) EndOf(Datagram request) => (null, request.Failure);
 
     private protected override string DescribeWork(object work) => BlockedWork.Describe(work)
         ?? (_newestHandler is { } handler && handler != typeof(LambdaDatagramHandler) ? handler.Name : _handlerName);
@@ -132,9 +134,7 @@ public abstract class DatagramServer : SocketServer<Datagram>
     {
     }
 
-    private protected override void Mark(Datagram request, ConnectionEndReason reason, Exception? exception)
-    {
-    }
+    private protected override void Mark(Datagram request, ConnectionEndReason reason, Exception? exception) => request.Failure ??= exception;
 
     private protected override bool HasEndedItself(Datagram request) => false;
 

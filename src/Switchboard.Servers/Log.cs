@@ -17,20 +17,20 @@ internal static partial class Log
     [LoggerMessage(4, LogLevel.Error, "{Server} has {Calls} handlers that still run although their connections are closed; they go on in the background. Have handlers look at their stop token.")]
     internal static partial void StillRunning(ILogger logger, string server, int calls);
 
-    [LoggerMessage(5, LogLevel.Error, "{Server}: the handler of {Caller} failed.")]
-    internal static partial void HandlerFailed(ILogger logger, string server, string caller, Exception exception);
+    [LoggerMessage(5, LogLevel.Error, "{Server}: the handler of {Kind} {Id} of {Peer} failed.")]
+    internal static partial void HandlerFailed(ILogger logger, string server, string kind, long id, string peer, Exception exception);
 
-    [LoggerMessage(6, LogLevel.Debug, "{Server}: {Caller} ended: {Why}")]
-    internal static partial void EndedByConnection(ILogger logger, string server, string caller, string why);
+    [LoggerMessage(6, LogLevel.Debug, "{Server}: {Kind} {Id} of {Peer} ended: {Why}")]
+    internal static partial void EndedByConnection(ILogger logger, string server, string kind, long id, string peer, string why);
 
-    [LoggerMessage(7, LogLevel.Debug, "{Server}: {Caller} was accepted.")]
-    internal static partial void CallerAccepted(ILogger logger, string server, string caller);
+    [LoggerMessage(7, LogLevel.Debug, "{Server}: {Kind} {Id} of {Peer} was accepted.")]
+    internal static partial void CallerAccepted(ILogger logger, string server, string kind, long id, string peer);
 
-    [LoggerMessage(8, LogLevel.Debug, "{Server}: {Caller} ended, {Reason}, after {Duration}: {Received} bytes received, {Sent} sent.")]
-    internal static partial void CallerEnded(ILogger logger, string server, string caller, ConnectionEndReason reason, TimeSpan duration, long received, long sent);
+    [LoggerMessage(8, LogLevel.Debug, "{Server}: {Kind} {Id} of {Peer} ended, {Reason}, after {Duration}: {Received} bytes received, {Sent} sent.")]
+    internal static partial void CallerEnded(ILogger logger, string server, string kind, long id, string peer, ConnectionEndReason reason, TimeSpan duration, long received, long sent);
 
-    [LoggerMessage(9, LogLevel.Debug, "{Server}: {Caller} was refused: {Why}.")]
-    internal static partial void Refused(ILogger logger, string server, string caller, string why);
+    [LoggerMessage(9, LogLevel.Debug, "{Server}: {Kind} {Id} of {Peer} was refused: {Why}.")]
+    internal static partial void Refused(ILogger logger, string server, string kind, long id, string peer, string why);
 
     [LoggerMessage(10, LogLevel.Debug, "{Server} lost a caller before it was accepted: {Why}")]
     internal static partial void CallerLost(ILogger logger, string server, string why);

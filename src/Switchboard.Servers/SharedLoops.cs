@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Diagnostics.CodeAnalysis;
 using Switchboard.Polling;
 
@@ -124,6 +125,8 @@ internal sealed class SharedLoops
     private void Run(EventLoop loop)
     {
         ServingThread.Stopping = _stopping.Token;
+        // Calls are not the children of what started the server.
+        Activity.Current = null;
         try
         {
             loop.Run();

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Net;
 using System.Runtime.InteropServices;
 using Switchboard.Linux;
@@ -221,6 +222,7 @@ public abstract partial class SocketServer<TRequest>
             return;
         }
         _hasThreads = true;
+        BeginTelemetry();
         _loopsLeft = _acceptingLeft = _acceptors.Length;
         _sharedLoops?.Start(this);
         for (int i = 0; i < _acceptors.Length && _sharedLoops is null; i++)
@@ -238,6 +240,8 @@ public abstract partial class SocketServer<TRequest>
     private void RunLoop(Acceptor acceptor)
     {
         ServingThread.Stopping = Stopping;
+        // Calls are not the children of what started the server.
+        Activity.Current = null;
         try
         {
             acceptor.Loop.Run();

@@ -1,3 +1,4 @@
+using Microsoft.Extensions.Logging;
 using Switchboard.Linux;
 using Switchboard.Polling;
 
@@ -101,7 +102,7 @@ public abstract partial class SocketServer<TRequest> : SocketServer, ILoopMember
     /// <summary>Called with what a handler or a step threw; the others are served on. Logs it unless overridden.</summary>
     /// <param name="request">The request that it concerns.</param>
     /// <param name="exception">What was thrown.</param>
-    protected virtual void OnError(TRequest request, Exception exception) => Log.HandlerFailed(Logger, Name, Describe(request), exception);
+    protected virtual void OnError(TRequest request, Exception exception) => LogFailure(request, exception);
 
     /// <summary>Called when <see cref="SocketServer.HandleRequestAsync"/> has waited in vain. Does nothing unless overridden.</summary>
     protected virtual void OnTimeout()
@@ -116,8 +117,6 @@ public abstract partial class SocketServer<TRequest> : SocketServer, ILoopMember
 
     /// <summary>The descriptor that a request brought, or -1.</summary>
     private protected virtual int DescriptorOf(TRequest request) => -1;
-
-    private protected abstract string Describe(TRequest request);
 
     /// <summary>Names what holds a loop up. Any thread.</summary>
     private protected abstract string DescribeWork(object work);
@@ -217,7 +216,7 @@ public abstract partial class SocketServer<TRequest> : SocketServer, ILoopMember
             else
             {
                 TellLimit($"{refusal}, so callers are refused");
-                Log.Refused(Logger, Name, Describe(request), refusal);
+                LogRefusal(request, refusal);
                 Refuse(request);
             }
         }
@@ -278,8 +277,10 @@ public abstract partial class SocketServer<TRequest> : SocketServer, ILoopMember
     private async Task ServeAsync(ServedCall call, EventLoop? loop)
     {
         TRequest request = call.Request;
+        CallTelemetry? telemetry = null;
         try
         {
+            telemetry = BeginTelemetry(request);
             Attach(request, loop);
             if (IsStopping)
             {
@@ -296,6 +297,10 @@ public abstract partial class SocketServer<TRequest> : SocketServer, ILoopMember
             Failed(request, exception);
         }
         await ShutdownAsync(request);
+        if (telemetry is not null)
+        {
+            End(telemetry, request);
+        }
         _model.Ended(call);
         Forget(call);
     }
@@ -316,8 +321,23 @@ public abstract partial class SocketServer<TRequest> : SocketServer, ILoopMember
             }
             catch (Exception inner)
             {
-                Log.HandlerFailed(Logger, Name, Describe(request), inner);
+                LogFailure(request, inner);
             }
+        }
+    }
+
+    private void LogFailure(TRequest request, Exception exception)
+    {
+        Caller caller = CallerOf(request);
+        Log.HandlerFailed(Logger, Name, caller.Kind, caller.Id, caller.PeerName, exception);
+    }
+
+    private void LogRefusal(TRequest request, string why)
+    {
+        if (Logger.IsEnabled(LogLevel.Debug))
+        {
+            Caller caller = CallerOf(request);
+            Log.Refused(Logger, Name, caller.Kind, caller.Id, caller.PeerName, why);
         }
     }
 
@@ -327,7 +347,11 @@ public abstract partial class SocketServer<TRequest> : SocketServer, ILoopMember
         // fault of the handler.
         if (exception is ConnectionEndedException || (exception is IOException && HasEndedItself(request)))
         {
-            Log.EndedByConnection(Logger, Name, Describe(request), exception.Message);
+            if (Logger.IsEnabled(LogLevel.Debug))
+            {
+                Caller caller = CallerOf(request);
+                Log.EndedByConnection(Logger, Name, caller.Kind, caller.Id, caller.PeerName, exception.Message);
+            }
             return;
         }
         Mark(request, ConnectionEndReason.HandlerFailed, exception);
@@ -337,7 +361,7 @@ public abstract partial class SocketServer<TRequest> : SocketServer, ILoopMember
         }
         catch (Exception inner)
         {
-            Log.HandlerFailed(Logger, Name, Describe(request), inner);
+            LogFailure(request, inner);
         }
     }
 

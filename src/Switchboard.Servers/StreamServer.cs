@@ -19,6 +19,8 @@ public abstract class StreamServer : SocketServer<Connection>
     private Listener[] _listeners = [];
     private TaskListener? _taskListener;
     private readonly Admission _admission;
+    private readonly ByteCount _received = new();
+    private readonly ByteCount _sent = new();
 
     private protected StreamServer(ServerAddress address, HandlerSource<CallHandler> handlers, Concurrency concurrency, ServerOptions? options, string kind)
         : base(address, Checked(concurrency, handlers), options, kind)
@@ -143,7 +145,8 @@ public abstract class StreamServer : SocketServer<Connection>
         transport.Belong(connection);
         if (Logger.IsEnabled(LogLevel.Debug))
         {
-            Log.CallerAccepted(Logger, Name, Describe(connection));
+            Caller caller = CallerOf(connection);
+            Log.CallerAccepted(Logger, Name, caller.Kind, caller.Id, caller.PeerName);
         }
         return connection;
     }
@@ -208,10 +211,12 @@ public abstract class StreamServer : SocketServer<Connection>
         }
         Ending();
         // Asked before the close, while the address is known.
-        string caller = Logger.IsEnabled(LogLevel.Debug) ? Describe(request) : "";
+        Caller caller = Logger.IsEnabled(LogLevel.Debug) ? CallerOf(request) : default;
         ConnectionEnd end = request.Close();
         Interlocked.Increment(ref _endedBy[(int)end.Reason]);
-        Log.CallerEnded(Logger, Name, caller, end.Reason, end.Duration, end.Received, end.Sent);
+        _received.Add(end.Received);
+        _sent.Add(end.Sent);
+        Log.CallerEnded(Logger, Name, caller.Kind, caller.Id, caller.PeerName, end.Reason, end.Duration, end.Received, end.Sent);
         ConnectionEnded?.Invoke(request, end);
     }
 
@@ -261,7 +266,15 @@ public abstract class StreamServer : SocketServer<Connection>
 
     private protected override int DescriptorOf(Connection request) => ((StreamTransport)request.Transport).Descriptor;
 
-    private protected override string Describe(Connection request) => request.ToString();
+    private protected override Caller CallerOf(Connection request) => new("connection", request.Id, request.RemoteEndPoint);
+
+    private protected override (ConnectionEndReason? Reason, Exception? Exception) EndOf(Connection request) => (request.Reason, request.Cause);
+
+    private protected override long BytesReceived => _received.Sum(Served, static connection => connection.Transport.Received);
+
+    private protected override long BytesSent => _sent.Sum(Served, static connection => connection.Transport.Sent);
+
+    private protected override long CountOf(ConnectionEndReason reason) => Interlocked.Read(ref _endedBy[(int)reason]);
 
     private protected override string DescribeWork(object work) => work is LoopSocket { Owner: SocketTransport transport }
         ? $"{NameOf(transport.HandlerType)} of {transport}"

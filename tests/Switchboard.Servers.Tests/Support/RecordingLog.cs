@@ -2,7 +2,11 @@ using Microsoft.Extensions.Logging;
 
 namespace Switchboard.Servers.Tests;
 
-internal sealed record LogRecord(LogLevel Level, int Id, string Text, Exception? Exception);
+internal sealed record LogRecord(LogLevel Level, int Id, string Text, Exception? Exception)
+{
+    /// <summary>Its structured fields.</summary>
+    internal IReadOnlyList<KeyValuePair<string, object?>> Fields { get; init; } = [];
+}
 
 /// <summary>Keeps all log records, so that tests can wait for one.</summary>
 internal sealed class RecordingLog : ILoggerFactory, ILogger
@@ -46,7 +50,10 @@ internal sealed class RecordingLog : ILoggerFactory, ILogger
 
     public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
     {
-        var record = new LogRecord(logLevel, eventId.Id, formatter(state, exception), exception);
+        var record = new LogRecord(logLevel, eventId.Id, formatter(state, exception), exception)
+        {
+            Fields = state as IReadOnlyList<KeyValuePair<string, object?>> ?? [],
+        };
         OnRecord(record);
         lock (_records)
         {
