@@ -16,8 +16,21 @@ internal static class ServerVerb
 
     internal const int Backlog = 1024;
 
+    /// <summary>Our event loop with all limits, measured by somebody.</summary>
+    internal const string Watched = "eventloop-watched";
+
+    /// <summary>Our event loop without limits, measured by nobody.</summary>
+    internal const string Plain = "eventloop-plain";
+
     /// <summary>What servers that have a limit on callers set it to.</summary>
     internal const int MostCallers = 1_000_000;
+
+    /// <summary>Servers that suites do not compare with peers.</summary>
+    private static readonly Dictionary<string, Func<Task<int>>> _variants = new()
+    {
+        [Watched] = OurServer.StartEventLoopWatchedAsync,
+        [Plain] = OurServer.StartEventLoopPlainAsync,
+    };
 
     private static readonly Dictionary<string, Func<Task<int>>> _starts = new()
     {
@@ -32,7 +45,7 @@ internal static class ServerVerb
 
     internal static IEnumerable<string> Names => _starts.Keys;
 
-    internal static Task<int> RunAsync(string name) => RunAsync(_starts[name]);
+    internal static Task<int> RunAsync(string name) => RunAsync(_starts.GetValueOrDefault(name) ?? _variants[name]);
 
     /// <summary>Starts a server, writes its port, and answers questions until standard input ends.</summary>
     internal static async Task<int> RunAsync(Func<Task<int>> start)

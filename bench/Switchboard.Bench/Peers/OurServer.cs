@@ -1,3 +1,5 @@
+using System.Diagnostics;
+using System.Diagnostics.Metrics;
 using System.Net;
 using Switchboard.Servers;
 
@@ -10,6 +12,24 @@ internal static class OurServer
 
     internal static Task<int> StartEventLoopAsync() => StartAsync(new TcpServer(Address, () => new Echo(), Concurrency.EventLoop(), Options));
 
+    /// <summary>All limits on, those included that are off by default, and somebody who listens to all that is measured.</summary>
+    internal static Task<int> StartEventLoopWatchedAsync()
+    {
+        Listener.Start();
+        return StartAsync(new TcpServer(Address, () => new Echo(), Concurrency.EventLoop(), Options with
+        {
+            Limits = ConnectionLimits.Default with { Call = TimeSpan.FromHours(1) },
+            Callers = CallerLimits.Default with { ConnectionsPerAddress = ServerVerb.MostCallers, AcceptsPerSecond = ServerVerb.MostCallers },
+        }));
+    }
+
+    /// <summary>No limit that can be switched off, and nobody who listens.</summary>
+    internal static Task<int> StartEventLoopPlainAsync() => StartAsync(new TcpServer(Address, () => new Echo(), Concurrency.EventLoop(), Options with
+    {
+        Limits = ConnectionLimits.Default with { FirstByte = Timeout.InfiniteTimeSpan, Idle = Timeout.InfiniteTimeSpan, WriteStall = Timeout.InfiniteTimeSpan },
+        Callers = CallerLimits.None,
+    }));
+
     internal static Task<int> StartTasksAsync() => StartAsync(new TcpServer(Address, () => new Echo(), Concurrency.Tasks(), Options));
 
     internal static Task<int> StartThreadsAsync() => StartAsync(new TcpServer(Address, EchoAsync, Concurrency.Threads(ServerVerb.MostCallers), Options));
@@ -19,6 +39,33 @@ internal static class OurServer
     private static ServerAddress Address => "127.0.0.1:0";
 
     private static ServerOptions Options => new() { Backlog = ServerVerb.Backlog };
+
+    /// <summary>What an exporter does, ten times as often as one would.</summary>
+    private static class Listener
+    {
+        private static readonly MeterListener _meters = new();
+        private static readonly Timer _timer = new(static _ => _meters.RecordObservableInstruments());
+
+        internal static void Start()
+        {
+            _meters.InstrumentPublished = static (instrument, listener) =>
+            {
+                if (instrument.Meter.Name == ServerTelemetry.MeterName)
+                {
+                    listener.EnableMeasurementEvents(instrument);
+                }
+            };
+            _meters.SetMeasurementEventCallback<long>(static (_, _, _, _) => { });
+            _meters.SetMeasurementEventCallback<double>(static (_, _, _, _) => { });
+            _meters.Start();
+            ActivitySource.AddActivityListener(new ActivityListener
+            {
+                ShouldListenTo = static source => source.Name == ServerTelemetry.ActivitySourceName,
+                Sample = static (ref ActivityCreationOptions<ActivityContext> _) => ActivitySamplingResult.AllDataAndRecorded,
+            });
+            _timer.Change(TimeSpan.FromMilliseconds(100), TimeSpan.FromMilliseconds(100));
+        }
+    }
 
     private static async Task<int> StartAsync(TcpServer server)
     {
