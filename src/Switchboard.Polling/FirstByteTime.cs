@@ -5,7 +5,7 @@ namespace Switchboard.Polling;
 internal struct FirstByteTime
 {
     // The clock of the stamps is cheap and moves in steps of up to this many milliseconds; no limit may fire early.
-    private const long CoarseClockStep = 10;
+    internal const long CoarseClockStep = 10;
 
     private TimeSpan _limit;
     private long _since;

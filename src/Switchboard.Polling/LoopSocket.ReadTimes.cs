@@ -6,11 +6,8 @@ namespace Switchboard.Polling;
 // costs a stamp only.
 public sealed partial class LoopSocket
 {
-    // The clock of the stamps is cheap and moves in steps of up to this many milliseconds; no limit may fire early.
-    private const long CoarseClockStep = 10;
-
     // A byte may be there that the loop sees in this turn, after the timers.
-    private static readonly TimeSpan _shortestArming = TimeSpan.FromMilliseconds(CoarseClockStep);
+    private static readonly TimeSpan _shortestArming = TimeSpan.FromMilliseconds(FirstByteTime.CoarseClockStep);
 
     private LoopTimer? _idleTimer;
 
@@ -57,7 +54,7 @@ public sealed partial class LoopSocket
     {
         TimeSpan left = _idleLimit == Timeout.InfiniteTimeSpan
             ? TimeSpan.MaxValue
-            : _idleLimit - TimeSpan.FromMilliseconds(Environment.TickCount64 - _readStarted - CoarseClockStep);
+            : _idleLimit - TimeSpan.FromMilliseconds(Environment.TickCount64 - _readStarted - FirstByteTime.CoarseClockStep);
         isFirst = _firstByte.IsAwaited(Received) && _firstByte.Left < left;
         return isFirst ? _firstByte.Left : left;
     }
@@ -72,7 +69,8 @@ public sealed partial class LoopSocket
         // Set anew only while the first byte is awaited, and once when it has come.
         if (isFirstNow || isFirst)
         {
-            SocketCalls.SetReceiveTimeout(_descriptor, left == TimeSpan.MaxValue ? null : isFirstNow && left < _shortestArming ? _shortestArming : isFirstNow ? left : _idleLimit).OrThrow("setsockopt", "SO_RCVTIMEO");
+            TimeSpan time = !isFirstNow ? _idleLimit : left > _shortestArming ? left : _shortestArming;
+            SocketCalls.SetReceiveTimeout(_descriptor, time).OrThrow("setsockopt", "SO_RCVTIMEO");
         }
         isFirst = isFirstNow;
     }

@@ -21,6 +21,8 @@ public abstract partial class SocketServer<TRequest> : IMeasuredServer
 
     long IMeasuredServer.Sent => BytesSent;
 
+    long IMeasuredServer.Dropped => Statistics.Dropped;
+
     long IMeasuredServer.CountOf(ConnectionEndReason reason) => CountOf(reason);
 
     private protected virtual long BytesReceived => 0;

@@ -83,6 +83,7 @@ public sealed class MetricsTests
         await caller.SendAsync("hello");
         Assert.Equal("hello", await caller.ReceiveAsync());
         Assert.Equal(1, measured.Observe("switchboard.datagrams.received"));
+        Assert.Equal(0, measured.Observe("switchboard.datagrams.dropped"));
         Assert.Null(measured.Observe("switchboard.connections.open"));
         await Deadline.UntilAsync(() => measured.Of("switchboard.call.duration").Length == 1, "the call has ended");
     }
