@@ -31,13 +31,14 @@ public sealed partial class LoopSocket
     /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
     public ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellation = default)
     {
-        if (cancellation.IsCancellationRequested)
-        {
-            return ValueTask.FromCanceled<int>(cancellation);
-        }
+        // A failure is told also to those who are told to stop by now: it came first.
         if (Volatile.Read(ref _fault) is { } fault)
         {
             return ValueTask.FromException<int>(fault);
+        }
+        if (cancellation.IsCancellationRequested)
+        {
+            return ValueTask.FromCanceled<int>(cancellation);
         }
         if (Interlocked.Exchange(ref _reading, 1) != 0)
         {
