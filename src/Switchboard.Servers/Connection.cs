@@ -41,11 +41,19 @@ public sealed partial class Connection
 
     internal static long NextId() => Interlocked.Increment(ref _lastId);
 
-    /// <summary>The peer's address; null for a Unix peer that is not bound, and in memory.</summary>
-    public EndPoint? RemoteEndPoint => _transport.RemoteEndPoint;
+    /// <summary>The peer's address, which a proxy has told where there is one (<see cref="Proxy"/>); null for a Unix peer that is
+    /// not bound, and in memory.</summary>
+    public EndPoint? RemoteEndPoint => Proxy?.Source ?? _transport.RemoteEndPoint;
 
-    /// <summary>The address that the peer reached; null in memory.</summary>
-    public EndPoint? LocalEndPoint => _transport.LocalEndPoint;
+    /// <summary>The address that the peer reached, at the proxy where there is one; null in memory.</summary>
+    public EndPoint? LocalEndPoint => Proxy?.Destination ?? _transport.LocalEndPoint;
+
+    /// <summary>What the proxy said that the call came through; null without <see cref="ServerOptions.ProxyProtocol"/>, and
+    /// before the handler is made.</summary>
+    public ProxyHeader? Proxy { get; internal set; }
+
+    /// <summary>Who is at the other end of the socket: the proxy where there is one, else <see cref="RemoteEndPoint"/>.</summary>
+    public EndPoint? DirectEndPoint => _transport.RemoteEndPoint;
 
     /// <summary>Cancelled when the server is stopped: end the call soon. A read with this token costs nothing extra. Of a
     /// connection that a handler opened it is that of the handler's server; of others that this program opened it never
@@ -182,6 +190,15 @@ public sealed partial class Connection
 
     /// <summary>Who is called by this program may wait to be asked.</summary>
     internal TimeSpan FirstByteLimit => IsOutgoing ? Timeout.InfiniteTimeSpan : _limits.FirstByte;
+
+    /// <summary>The handshakes are done: unless more came with them, the peer has yet to send the first byte of the call.</summary>
+    internal void ExpectFirstByte()
+    {
+        if (!HasBuffered)
+        {
+            ((StreamTransport)_transport).ExpectFirstByte();
+        }
+    }
 
     /// <summary>Begins the time that the call may take. The runtime's timer, since a handler may block the call's thread.</summary>
     internal void LimitCall()

@@ -32,6 +32,8 @@ public enum ConnectionEndReason
     /// <summary>More than <see cref="ConnectionLimits.PendingSend"/> waited for the peer, and
     /// <see cref="ConnectionLimits.SlowPeer"/> says that such a peer is ended.</summary>
     TooSlow,
+    /// <summary>The PROXY header or the TLS handshake was wrong, or not done within <see cref="ConnectionLimits.Handshake"/>.</summary>
+    HandshakeFailed,
 }
 
 /// <summary>How one connection ended. Every connection that was opened has exactly one end.</summary>

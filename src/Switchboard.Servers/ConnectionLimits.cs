@@ -15,6 +15,10 @@ public sealed record ConnectionLimits
     /// <summary>The defaults.</summary>
     public static ConnectionLimits Default { get; } = new();
 
+    /// <summary>How long all that is agreed on before the handler is made may take together: the header of the PROXY protocol,
+    /// the TLS handshake. Default 5 seconds.</summary>
+    public TimeSpan Handshake { get; init => field = Time(value); } = TimeSpan.FromSeconds(5);
+
     /// <summary>How long the peer may take for its first byte, counted from the beginning of the call (after the handshakes),
     /// while a read waits for it. Default 30 seconds. Where the peer listens first or only, make it as long as
     /// <see cref="Idle"/>. It does not count for connections that this program opens.</summary>

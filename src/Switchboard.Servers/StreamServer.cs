@@ -8,7 +8,7 @@ namespace Switchboard.Servers;
 
 /// <summary>A server of connections: TCP or Unix stream sockets. Steps and hooks are those of
 /// <see cref="SocketServer{TRequest}"/>.</summary>
-public abstract class StreamServer : SocketServer<Connection>
+public abstract partial class StreamServer : SocketServer<Connection>
 {
     private readonly Func<CallHandler> _makeHandler;
     private readonly string _handlerName;
@@ -162,6 +162,17 @@ public abstract class StreamServer : SocketServer<Connection>
     protected override Task FinishAsync(Connection request, CancellationToken stop)
     {
         request.LimitCall();
+        return HasHandshakes ? HandleAfterHandshakesAsync(request, stop) : HandleAsync(request, stop);
+    }
+
+    private async Task HandleAfterHandshakesAsync(Connection request, CancellationToken stop)
+    {
+        await ShakeHandsAsync(request, stop);
+        await HandleAsync(request, stop);
+    }
+
+    private Task HandleAsync(Connection request, CancellationToken stop)
+    {
         CallHandler handler = _makeHandler();
         _newestHandler = handler.GetType();
         return handler.RunAsync(request, stop);
@@ -242,26 +253,21 @@ public abstract class StreamServer : SocketServer<Connection>
     private protected override string? Refusal(Connection request, bool hasPlace)
     {
         request.HasPlace = hasPlace;
-        if (!hasPlace)
-        {
-            return $"CallerLimits.Connections is {Options.Callers.Connections}";
-        }
-        if (Options.Callers.ConnectionsPerAddress is null)
-        {
-            return null;
-        }
-        bool mayCome = _admission.TryEnter(request.RemoteEndPoint, out IPAddress? counted);
-        request.CountedAddress = counted;
-        return mayCome ? null : $"CallerLimits.ConnectionsPerAddress is {Options.Callers.ConnectionsPerAddress}";
+        return hasPlace ? CountAddress(request) : $"CallerLimits.Connections is {Options.Callers.Connections}";
     }
 
     private protected override void Refuse(Connection request)
+    {
+        SayLastWord(request);
+        base.Refuse(request);
+    }
+
+    private void SayLastWord(Connection request)
     {
         if (!Options.Callers.LastWord.IsEmpty)
         {
             request.TrySend(Options.Callers.LastWord.Span);
         }
-        base.Refuse(request);
     }
 
     private protected override int DescriptorOf(Connection request) => ((StreamTransport)request.Transport).Descriptor;
