@@ -10,6 +10,8 @@ public static partial class DescriptorCalls
     private const int CloseOnExec = 0x80000;
     private const int NonBlocking = 0x800;
     private const int DuplicateCloseOnExec = 1030;
+    private const int SetDescriptorFlags = 2;
+    private const int CloseOnExecFlag = 1;
     private const int GetStatusFlags = 3;
     private const int SetStatusFlags = 4;
     private const uint BytesUnread = 0x541B;
@@ -134,6 +136,12 @@ public static partial class DescriptorCalls
     /// <param name="descriptor">The number.</param>
     /// <returns>Whether it is open.</returns>
     public static bool IsOpen(int descriptor) => fcntl(descriptor, GetStatusFlags, 0) >= 0;
+
+    /// <summary>Keeps a descriptor from the programs that this process starts, as <c>fcntl(2)</c> FD_CLOEXEC.</summary>
+    /// <param name="descriptor">An open descriptor.</param>
+    /// <exception cref="BadDescriptorException">It is not open.</exception>
+    public static void SetCloseOnExec(int descriptor) =>
+        CallResult.Of(fcntl(descriptor, SetDescriptorFlags, CloseOnExecFlag), Marshal.GetLastPInvokeError()).OrThrow("fcntl", $"descriptor {descriptor}");
 
     /// <summary>Switches O_NONBLOCK on or off, for all who share the open file.</summary>
     /// <param name="descriptor">An open descriptor.</param>

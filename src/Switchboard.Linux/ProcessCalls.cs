@@ -10,6 +10,7 @@ public static partial class ProcessCalls
     private const int SchedulerClock = 2;
     private const int ProcessNumberShift = 3;
     private const int OpenFiles = 7;
+    private const int MonotonicClock = 1;
 
     /// <summary>How much processor time a process has used since it started, in user mode and in the kernel, by all its
     /// threads, those that have ended too. Reads the process's clock, as <c>clock_getcpuclockid(3)</c> and
@@ -41,6 +42,16 @@ public static partial class ProcessCalls
         Limits limits = default;
         CallResult.Of(getrlimit(OpenFiles, &limits), Marshal.GetLastPInvokeError()).OrThrow("getrlimit");
         return (int)nuint.Min(limits.Current, int.MaxValue);
+    }
+
+    /// <summary>The kernel's monotonic clock, <c>clock_gettime(2)</c> CLOCK_MONOTONIC, which <c>sd_notify(3)</c> speaks of.</summary>
+    /// <returns>The time since some moment before the start of this process.</returns>
+    /// <exception cref="SystemCallException">The kernel refused.</exception>
+    public static unsafe TimeSpan MonotonicTime()
+    {
+        TimeSpecification time = default;
+        CallResult.Of(clock_gettime(MonotonicClock, &time), Marshal.GetLastPInvokeError()).OrThrow("clock_gettime");
+        return new TimeSpan(((long)time.Seconds * TimeSpan.TicksPerSecond) + ((long)time.Nanoseconds / TimeSpan.NanosecondsPerTick));
     }
 
     [LibraryImport(LibC.Name, SetLastError = true)]

@@ -19,7 +19,27 @@ public static partial class BoundSocket
     {
         ArgumentNullException.ThrowIfNull(options);
         ArgumentNullException.ThrowIfNull(datagrams);
-        DescriptorHandle handle = Create(address, SocketType.Dgram, options with { ReuseAddress = datagrams.ReuseAddress });
+        return Configured(Create(address, SocketType.Dgram, options with { ReuseAddress = datagrams.ReuseAddress }), address, datagrams);
+    }
+
+    /// <summary>Takes a datagram socket that another program has bound and passed on, as <see cref="Adopt"/>, with sizes, groups
+    /// and the like as <see cref="CreateDatagram"/> sets them.</summary>
+    /// <param name="descriptor">The descriptor that was passed; it stays open.</param>
+    /// <param name="options">How.</param>
+    /// <param name="datagrams">What datagram sockets have beside that; address reuse was the other program's to decide.</param>
+    /// <returns>A descriptor of this process's own; the caller disposes it.</returns>
+    /// <exception cref="BadDescriptorException">It is not open.</exception>
+    /// <exception cref="ArgumentException">There is no such network interface, or a group is of another family than the socket.</exception>
+    /// <exception cref="SystemCallException">It is not a datagram socket, or the kernel refused.</exception>
+    public static DescriptorHandle AdoptDatagram(int descriptor, ListenerOptions options, DatagramOptions datagrams)
+    {
+        ArgumentNullException.ThrowIfNull(datagrams);
+        DescriptorHandle handle = Adopt(descriptor, SocketType.Dgram, options);
+        return Configured(handle, SocketCalls.LocalAddress(handle.Number).ToEndPoint(), datagrams);
+    }
+
+    private static DescriptorHandle Configured(DescriptorHandle handle, EndPoint? address, DatagramOptions datagrams)
+    {
         try
         {
             int descriptor = handle.Number;

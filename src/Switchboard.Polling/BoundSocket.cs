@@ -37,12 +37,7 @@ public static partial class BoundSocket
                 {
                     Set(descriptor, SocketCallOption.IPv6Only, !options.DualMode);
                 }
-                if (type == SocketType.Stream)
-                {
-                    Set(descriptor, SocketCallOption.NoDelay, options.NoDelay);
-                    Set(descriptor, SocketCallOption.KeepAlive, options.KeepAlive);
-                    SetTimes(descriptor, options);
-                }
+                SetForCallers(descriptor, type, options);
             }
             if (options.UnixMode is { } mode && FileOf(address) is { } path && !OperatingSystem.IsWindows())
             {
@@ -70,6 +65,16 @@ public static partial class BoundSocket
     /// <returns>The path or null.</returns>
     public static string? FileOf(EndPoint? address) =>
         address is UnixDomainSocketEndPoint unix && unix.ToString() is [not '@' and not '\0', ..] path ? path : null;
+
+    private static void SetForCallers(int descriptor, SocketType type, ListenerOptions options)
+    {
+        if (type == SocketType.Stream)
+        {
+            Set(descriptor, SocketCallOption.NoDelay, options.NoDelay);
+            Set(descriptor, SocketCallOption.KeepAlive, options.KeepAlive);
+            SetTimes(descriptor, options);
+        }
+    }
 
     private static void RemoveStaleFile(EndPoint address)
     {

@@ -31,6 +31,16 @@ public sealed partial class Listener : IDisposable
     internal static Listener Bind(EndPoint address, ListenerOptions options, AcceptCall accept) =>
         new(BoundSocket.Create(address, SocketType.Stream, options), accept);
 
+    /// <summary>Takes a socket that another program has bound and passed on, listening or not yet
+    /// (<see cref="BoundSocket.Adopt"/>).</summary>
+    /// <param name="descriptor">The descriptor that was passed; it stays open, and the listener has one of its own.</param>
+    /// <param name="options">Only what accepted connections inherit is set.</param>
+    /// <returns>The listener.</returns>
+    /// <exception cref="BadDescriptorException">It is not open.</exception>
+    /// <exception cref="SystemCallException">It is not a socket that takes callers.</exception>
+    public static Listener Adopt(int descriptor, ListenerOptions options) =>
+        new(BoundSocket.Adopt(descriptor, SocketType.Stream, options), AcceptFromKernel);
+
     /// <summary>The address that it has, with the real port.</summary>
     public EndPoint LocalEndPoint => SocketCalls.LocalAddress(_handle.Number).ToEndPoint()
         ?? throw new InvalidOperationException("The listener has no address.");
@@ -38,12 +48,15 @@ public sealed partial class Listener : IDisposable
     /// <summary>The descriptor, for a selector; valid until this object is disposed.</summary>
     public DescriptorHandle Handle => _handle;
 
-    /// <summary>Starts to take callers, as <c>listen(2)</c>.</summary>
+    /// <summary>Starts to take callers, as <c>listen(2)</c>. A socket that listens already keeps its backlog.</summary>
     /// <param name="backlog">How many may wait to be accepted, 0 or more; the kernel caps it at net.core.somaxconn.</param>
     public void Listen(int backlog)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(backlog);
-        SocketCalls.Listen(_handle.Number, backlog);
+        if (!SocketCalls.Kind(_handle.Number).IsListening)
+        {
+            SocketCalls.Listen(_handle.Number, backlog);
+        }
     }
 
     /// <summary>Takes one caller if one is there.</summary>

@@ -68,7 +68,7 @@ public abstract class DatagramServer : SocketServer<Datagram>
 
     private protected override SafeHandle Open(out EndPoint? local)
     {
-        _sockets = DatagramSockets.Open(Address.EndPoint, Options, LoopCount);
+        _sockets = DatagramSockets.Open(Address, Options, LoopCount);
         local = _sockets.LocalEndPoint;
         // Where a call may have to wait for a thread, the datagrams that nobody has taken yet stay in the kernel.
         int batch = SharesLoops ? DatagramReceiver.LargestBatch : 1;

@@ -23,9 +23,15 @@ internal sealed class DatagramSockets
         _isUnix = local is not IPEndPoint;
     }
 
-    internal static DatagramSockets Open(EndPoint address, ServerOptions options, int loops)
+    internal static DatagramSockets Open(ServerAddress address, ServerOptions options, int loops)
     {
-        List<DescriptorHandle> handles = [BoundSocket.CreateDatagram(address, options.Socket, options.Datagrams)];
+        if (address.Descriptor is { } passed)
+        {
+            // One for all loops, whatever ReusePort says: a second one would not be the socket that was passed.
+            DescriptorHandle adopted = BoundSocket.AdoptDatagram(passed, options.Socket, options.Datagrams);
+            return new DatagramSockets([adopted], SocketCalls.LocalAddress(adopted.Number).ToEndPoint());
+        }
+        List<DescriptorHandle> handles = [BoundSocket.CreateDatagram(address.EndPoint, options.Socket, options.Datagrams)];
         try
         {
             EndPoint? local = SocketCalls.LocalAddress(handles[0].Number).ToEndPoint();

@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
 using System.Text;
+using Switchboard.Linux;
 
 namespace Switchboard.Servers;
 
@@ -14,6 +15,7 @@ public readonly record struct ServerAddress
     private const int LongestPath = 107;
 
     private readonly EndPoint? _endPoint;
+    private readonly string? _passedAs;
 
     /// <summary>An address that .NET knows.</summary>
     /// <param name="endPoint">IPv4, IPv6 or Unix.</param>
@@ -23,8 +25,22 @@ public readonly record struct ServerAddress
         _endPoint = endPoint;
     }
 
-    /// <summary>The address.</summary>
-    public EndPoint EndPoint => _endPoint ?? throw new InvalidOperationException("No address was given.");
+    private ServerAddress(int descriptor, string passedAs)
+    {
+        Descriptor = descriptor;
+        _passedAs = passedAs;
+    }
+
+    /// <summary>The descriptor of a socket that was passed to this process; null for an address that the server binds.</summary>
+    public int? Descriptor { get; }
+
+    /// <summary>The address. Of a socket that was passed, the one that it has, with the real port.</summary>
+    /// <exception cref="Linux.BadDescriptorException">It is not open.</exception>
+    /// <exception cref="Linux.SystemCallException">It is not a socket.</exception>
+    /// <exception cref="InvalidOperationException">No address was given, or the socket has none.</exception>
+    public EndPoint EndPoint => Descriptor is { } descriptor
+        ? SocketCalls.LocalAddress(descriptor).ToEndPoint() ?? throw new InvalidOperationException($"The socket {this} has no address. Bind it before it is passed on.")
+        : _endPoint ?? throw new InvalidOperationException("No address was given.");
 
     /// <summary>The address, for a server that is to listen on it.</summary>
     /// <exception cref="FormatException">It is a name.</exception>
@@ -33,7 +49,7 @@ public readonly record struct ServerAddress
         : EndPoint;
 
     /// <summary>Reads an address.</summary>
-    /// <param name="text">HOST:PORT or unix:PATH.</param>
+    /// <param name="text">HOST:PORT, unix:PATH, fd:NUMBER or systemd:NAME.</param>
     /// <returns>The address.</returns>
     /// <exception cref="FormatException">The text is not an address; the message says what is.</exception>
     public static ServerAddress Parse(string text)
@@ -43,10 +59,20 @@ public readonly record struct ServerAddress
         {
             return new ServerAddress(Unix(text, text[5..]));
         }
+        if (text.StartsWith("systemd:", StringComparison.Ordinal))
+        {
+            return new ServerAddress(SystemdSockets.Find(text[8..]).Descriptor, text);
+        }
+        if (text.StartsWith("fd:", StringComparison.Ordinal))
+        {
+            return int.TryParse(text.AsSpan(3), NumberStyles.None, CultureInfo.InvariantCulture, out int descriptor)
+                ? new ServerAddress(descriptor, text)
+                : throw new FormatException($"'{text}' names no descriptor. Write fd: and its number, fd:3 for example.");
+        }
         int colon = text.LastIndexOf(':');
         if (colon < 0 || !ushort.TryParse(text.AsSpan(colon + 1), NumberStyles.None, CultureInfo.InvariantCulture, out ushort port))
         {
-            throw new FormatException($"'{text}' is not an address. Write HOST:PORT with a port from 0 to 65535, 127.0.0.1:8009 for example, or unix:PATH.");
+            throw new FormatException($"'{text}' is not an address. Write HOST:PORT with a port from 0 to 65535, 127.0.0.1:8009 for example, or unix:PATH, fd:NUMBER, systemd:NAME.");
         }
         string host = text[..colon];
         return new ServerAddress(IsName(host) ? new DnsEndPoint(host, port) : new IPEndPoint(Host(text, host), port));
@@ -71,7 +97,7 @@ public readonly record struct ServerAddress
     public static ServerAddress FromString(string text) => Parse(text);
 
     /// <inheritdoc/>
-    public override string ToString() => _endPoint is null ? "" : Describe(_endPoint);
+    public override string ToString() => _passedAs ?? (_endPoint is null ? "" : Describe(_endPoint));
 
     /// <summary>An address as text that <see cref="Parse"/> reads.</summary>
     /// <param name="endPoint">The address.</param>

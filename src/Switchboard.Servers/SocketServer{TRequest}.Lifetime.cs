@@ -64,7 +64,8 @@ public abstract partial class SocketServer<TRequest>
             {
                 SocketHandle = Open(out EndPoint? local);
                 LocalEndPoint = local;
-                _socketFile = BoundSocket.FileOf(LocalEndPoint) is { } path ? FileCalls.Identify(path) : null;
+                // The file of a socket that was passed belongs to whoever made it.
+                _socketFile = Address.Descriptor is null && BoundSocket.FileOf(LocalEndPoint) is { } path ? FileCalls.Identify(path) : null;
             }
         }
     }

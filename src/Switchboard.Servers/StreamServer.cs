@@ -86,9 +86,18 @@ public abstract partial class StreamServer : SocketServer<Connection>
     {
         if (UsesBaseSockets)
         {
-            _taskListener = TaskListener.Bind(Address.EndPoint, Options.Socket, TellRequest);
+            _taskListener = Address.Descriptor is { } given
+                ? TaskListener.Adopt(given, Options.Socket, TellRequest)
+                : TaskListener.Bind(Address.EndPoint, Options.Socket, TellRequest);
             local = _taskListener.LocalEndPoint;
             return _taskListener.Handle;
+        }
+        if (Address.Descriptor is { } passed)
+        {
+            // One for all loops, whatever ReusePort says: a second one would not be the socket that was passed.
+            _listeners = [Listener.Adopt(passed, Options.Socket)];
+            local = _listeners[0].LocalEndPoint;
+            return _listeners[0].Handle;
         }
         _listeners = [Listener.Bind(Address.EndPoint, Options.Socket)];
         local = _listeners[0].LocalEndPoint;

@@ -81,10 +81,19 @@ internal sealed class TaskListener : IDisposable
         }
     }
 
+    /// <summary>Takes a socket that another program has bound and passed on.</summary>
+    internal static TaskListener Adopt(int descriptor, ListenerOptions options, Action onCaller) =>
+        new(Wrap(BoundSocket.Adopt(descriptor, SocketType.Stream, options)), onCaller);
+
     internal void Listen(int backlog)
     {
         try
         {
+            if (_socket.GetSocketOption(SocketOptionLevel.Socket, SocketOptionName.AcceptConnection) is not 0)
+            {
+                // Another program passed it on, with the backlog that it chose.
+                return;
+            }
             _socket.Listen(backlog);
         }
         catch (SocketException exception)
