@@ -24,6 +24,10 @@ public sealed record ClientOptions
     /// <summary>SO_KEEPALIVE: a silent peer is probed. Default true.</summary>
     public bool KeepAlive { get; init; } = true;
 
+    /// <summary>That the connection speaks TLS from its beginning, within <see cref="ConnectionLimits.Handshake"/>; null for
+    /// bytes in clear. Default null.</summary>
+    public TlsClientOptions? Tls { get; init; }
+
     private static TimeSpan Time(TimeSpan value) => value > TimeSpan.Zero || value == Timeout.InfiniteTimeSpan
         ? value
         : throw new ArgumentOutOfRangeException(nameof(value), value, "The time must be longer than zero, or Timeout.InfiniteTimeSpan for none.");

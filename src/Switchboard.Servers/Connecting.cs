@@ -20,12 +20,36 @@ internal static class Connecting
         {
             EndPoint[] addresses = await FindAsync(address, options, time.Token).ConfigureAwait(home.HasThread);
             IDisposable socket = await OpenFirstAsync(home, address, addresses, options, time.Token).ConfigureAwait(home.HasThread);
-            return Connection.Open(home, socket, options);
+            Connection connection = Connection.Open(home, socket, options);
+            if (options.Tls is { } tls)
+            {
+                await SecureAsync(connection, tls, address, cancellation).ConfigureAwait(home.HasThread);
+            }
+            return connection;
         }
         catch (OperationCanceledException) when (time.IsCancellationRequested)
         {
             cancellation.ThrowIfCancellationRequested();
             throw ConnectFailedException.TooLong(address, options.ConnectTimeout);
+        }
+    }
+
+    private static async Task SecureAsync(Connection connection, TlsClientOptions tls, ServerAddress address, CancellationToken cancellation)
+    {
+        string host = address.EndPoint switch
+        {
+            DnsEndPoint name => name.Host,
+            IPEndPoint { Address: var ip } => ip.ToString(),
+            _ => tls.TargetHost ?? throw new ArgumentException("TlsClientOptions.TargetHost is null, and a Unix socket has no host. Say whose certificate the server must show.", nameof(tls)),
+        };
+        try
+        {
+            await connection.CallTlsAsync(tls, host, cancellation);
+        }
+        catch
+        {
+            await connection.DisposeAsync();
+            throw;
         }
     }
 

@@ -76,7 +76,7 @@ public sealed partial class Connection : IAsyncDisposable, IDisposable
         {
             var connection = (Connection)self!;
             connection.SetCause(ConnectionEndReason.Stopped, null);
-            (connection._transport as SocketTransport)?.EndInput();
+            (connection._transport as StreamTransport)?.EndInput();
         }, this);
     }
 

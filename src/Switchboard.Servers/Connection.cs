@@ -18,7 +18,7 @@ public sealed partial class Connection
 
     private static long _lastId;
 
-    private readonly Transport _transport;
+    private Transport _transport;
     private readonly ConnectionLimits _limits;
     private readonly long _opened = Stopwatch.GetTimestamp();
     private readonly Lock _endGate = new();

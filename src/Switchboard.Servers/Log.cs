@@ -64,4 +64,7 @@ internal static partial class Log
 
     [LoggerMessage(60, LogLevel.Warning, "{Server}: a receive buffer of {Asked} bytes (DatagramOptions.ReceiveBuffer) is more than the kernel allows; it is {Given} (net.core.rmem_max).")]
     internal static partial void ReceiveBufferCapped(ILogger logger, string server, int asked, int given);
+
+    [LoggerMessage(70, LogLevel.Warning, "{Server} keeps the certificate that it has: {Why}")]
+    internal static partial void CertificateKept(ILogger logger, string server, string why);
 }

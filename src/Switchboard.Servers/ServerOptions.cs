@@ -44,6 +44,9 @@ public sealed record ServerOptions
     /// <summary>That callers of a server of streams come through proxies, which say for whom they call; null for no PROXY protocol. Default null.</summary>
     public ProxyProtocolOptions? ProxyProtocol { get; init; }
 
+    /// <summary>That callers of a server of streams speak TLS; null for bytes in clear. Default null.</summary>
+    public TlsOptions? Tls { get; init; }
+
     /// <summary>Where log records go; null for warnings and errors to standard error.</summary>
     public ILoggerFactory? LoggerFactory { get; init; }
 

@@ -106,11 +106,9 @@ internal sealed class SocketTransport(DescriptorHandle handle, NativeAddress rem
         _socket?.Abort(cause);
     }
 
-    /// <summary>Makes a blocking read return the end of input, and no more come. Any thread.</summary>
-    internal void EndInput() => _socket?.ShutdownNow(SocketShutdown.Receive);
+    internal override void EndInput() => _socket?.ShutdownNow(SocketShutdown.Receive);
 
-    /// <summary>Wakes a blocked read or write for good. Any thread.</summary>
-    internal void EndBoth() => _socket?.ShutdownNow(SocketShutdown.Both);
+    internal override void EndBoth() => _socket?.ShutdownNow(SocketShutdown.Both);
 
     internal override void CancelStopReads() => _socket?.Loop.Post(static socket => ((LoopSocket)socket!).CancelOwnerReads(), _socket);
 

@@ -8,9 +8,9 @@ public abstract partial class StreamServer
     // The clock of the runtime's timers moves in steps of up to this, and no limit may fire early.
     private static readonly TimeSpan _coarseClockStep = TimeSpan.FromMilliseconds(10);
 
-    private bool HasHandshakes => Options.ProxyProtocol is not null;
+    private bool HasHandshakes => Options.ProxyProtocol is not null || Options.Tls is not null;
 
-    /// <summary>Takes the PROXY header. Within <see cref="ConnectionLimits.Handshake"/>.</summary>
+    /// <summary>Takes the PROXY header, then shakes hands over TLS. Both within <see cref="ConnectionLimits.Handshake"/>.</summary>
     private async Task ShakeHandsAsync(Connection request, CancellationToken stop)
     {
         using var time = CancellationTokenSource.CreateLinkedTokenSource(stop);
@@ -23,6 +23,10 @@ public abstract partial class StreamServer
             if (Options.ProxyProtocol is { } proxies)
             {
                 await TakeProxyHeaderAsync(request, proxies, time.Token);
+            }
+            if (Options.Tls is { } tls)
+            {
+                await request.AcceptTlsAsync(tls, exception => Log.CertificateKept(Logger, Name, exception.Message), time.Token);
             }
         }
         catch (OperationCanceledException exception) when (!stop.IsCancellationRequested)

@@ -273,7 +273,8 @@ public abstract partial class StreamServer : SocketServer<Connection>
 
     private void SayLastWord(Connection request)
     {
-        if (!Options.Callers.LastWord.IsEmpty)
+        // In clear it would be no word of TLS.
+        if (!Options.Callers.LastWord.IsEmpty && Options.Tls is null)
         {
             request.TrySend(Options.Callers.LastWord.Span);
         }
@@ -310,7 +311,7 @@ public abstract partial class StreamServer : SocketServer<Connection>
         if (_isBlocking)
         {
             request.SetCause(ConnectionEndReason.Stopped, null);
-            ((SocketTransport)request.Transport).EndInput();
+            ((StreamTransport)request.Transport).EndInput();
         }
         else
         {
@@ -323,7 +324,7 @@ public abstract partial class StreamServer : SocketServer<Connection>
         request.Abort(ConnectionEndReason.Stopped, $"The server stopped, and the call still ran after the grace time (ServerOptions.Grace is {Options.Grace}).");
         if (_isBlocking)
         {
-            ((SocketTransport)request.Transport).EndBoth();
+            ((StreamTransport)request.Transport).EndBoth();
         }
     }
 

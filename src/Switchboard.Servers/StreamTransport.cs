@@ -25,6 +25,16 @@ internal abstract class StreamTransport : Transport
     /// <summary>Ends a read that the handler has left behind. In a piece of the call.</summary>
     internal abstract ValueTask EndReadAsync();
 
+    /// <summary>Makes a blocking read return the end of input, and no more come. Any thread.</summary>
+    internal virtual void EndInput()
+    {
+    }
+
+    /// <summary>Wakes a blocked read or write for good. Any thread.</summary>
+    internal virtual void EndBoth()
+    {
+    }
+
     /// <summary>Ends a pending read that was given the stop token. Any thread.</summary>
     internal abstract void CancelStopReads();
 

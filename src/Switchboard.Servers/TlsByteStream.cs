@@ -1,0 +1,121 @@
+namespace Switchboard.Servers;
+
+/// <summary>The encrypted bytes, as SslStream wants them.</summary>
+/// <param name="transport">What carries them.</param>
+/// <param name="received">What was received before.</param>
+internal sealed class TlsByteStream(StreamTransport transport, byte[] received) : Stream
+{
+    private ReadOnlyMemory<byte> _received = received;
+
+    /// <summary>True once the transport has come to its end, with or without an end of TLS before it.</summary>
+    internal bool HasEnded { get; private set; }
+
+    /// <summary>True while a blocking read or write of the handler's runs.</summary>
+    internal bool MayBlock { get; set; }
+
+    public override bool CanRead => true;
+
+    public override bool CanWrite => true;
+
+    public override bool CanSeek => false;
+
+    public override long Length => throw new NotSupportedException("A connection has no length.");
+
+    public override long Position
+    {
+        get => throw new NotSupportedException("A connection has no position.");
+        set => throw new NotSupportedException("A connection has no position.");
+    }
+
+    public override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default) =>
+        !_received.IsEmpty ? new ValueTask<int>(TakeReceived(buffer.Span))
+        // An empty read means to wait: no buffer is held while nothing is there.
+        : buffer.IsEmpty ? transport.ReadAsync(buffer, cancellationToken)
+        : ReadBytesAsync(buffer, cancellationToken);
+
+    private ValueTask<int> ReadBytesAsync(Memory<byte> buffer, CancellationToken cancellationToken)
+    {
+        ValueTask<int> read = transport.ReadAsync(buffer, cancellationToken);
+        if (!read.IsCompletedSuccessfully)
+        {
+            return WhenReadAsync(read);
+        }
+        int count = read.Result;
+        HasEnded |= count == 0;
+        return new ValueTask<int>(count);
+    }
+
+    private async ValueTask<int> WhenReadAsync(ValueTask<int> read)
+    {
+        int count = await read.ConfigureAwait(false);
+        HasEnded |= count == 0;
+        return count;
+    }
+
+    public override int Read(Span<byte> buffer)
+    {
+        if (!_received.IsEmpty)
+        {
+            return TakeReceived(buffer);
+        }
+        if (MayBlock)
+        {
+            int read = transport.Read(buffer);
+            HasEnded |= read == 0 && !buffer.IsEmpty;
+            return read;
+        }
+        if (buffer.IsEmpty)
+        {
+            return 0;
+        }
+        int count = transport.TryRead(buffer);
+        HasEnded |= count == 0;
+        return count >= 0 ? count : throw new WouldWaitException();
+    }
+
+    private int TakeReceived(Span<byte> buffer)
+    {
+        int count = Math.Min(buffer.Length, _received.Length);
+        _received.Span[..count].CopyTo(buffer);
+        _received = _received[count..];
+        return count;
+    }
+
+    public override ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default) =>
+        // What a record has begun with must be followed by its rest.
+        transport.WriteAsync(buffer, CancellationToken.None);
+
+    public override void Write(ReadOnlySpan<byte> buffer)
+    {
+        if (MayBlock)
+        {
+            transport.Write(buffer);
+        }
+        else
+        {
+            // An answer of TLS itself, to what a read that must not wait has found. It stands in the transport's row.
+            _ = transport.WriteAsync(buffer.ToArray(), CancellationToken.None).AsTask();
+        }
+    }
+
+    public override int Read(byte[] buffer, int offset, int count) => Read(buffer.AsSpan(offset, count));
+
+    public override Task<int> ReadAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) => ReadAsync(buffer.AsMemory(offset, count), cancellationToken).AsTask();
+
+    public override void Write(byte[] buffer, int offset, int count) => Write(buffer.AsSpan(offset, count));
+
+    public override Task WriteAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) => WriteAsync(buffer.AsMemory(offset, count), cancellationToken).AsTask();
+
+    public override void Flush()
+    {
+    }
+
+    public override Task FlushAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+    public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException("A connection can't seek.");
+
+    public override void SetLength(long value) => throw new NotSupportedException("A connection has no length.");
+}
+
+/// <summary>A read that must not wait would have to: there is only a part of a TLS record.</summary>
+internal sealed class WouldWaitException : IOException;

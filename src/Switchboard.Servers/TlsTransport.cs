@@ -1,0 +1,326 @@
+using System.Diagnostics.CodeAnalysis;
+using System.Net;
+using System.Net.Security;
+using System.Runtime.CompilerServices;
+using System.Threading.Tasks.Sources;
+using Switchboard.Polling;
+
+namespace Switchboard.Servers;
+
+/// <summary>
+/// A connection's bytes over TLS: an <see cref="SslStream"/> on the transport below. All of it runs in pieces of the call,
+/// on its thread or loop; what other threads ask for is posted there.
+/// </summary>
+[SuppressMessage("Reliability", "CA2012", Justification = "Each read and write of the stream is consumed once: at once, or when it has told its end.")]
+[SuppressMessage("Reliability", "CA1001", Justification = "Close disposes the stream.")]
+internal sealed partial class TlsTransport : StreamTransport, IValueTaskSource<int>
+{
+    private readonly StreamTransport _inner;
+    private readonly TlsByteStream _bytes;
+    private readonly SslStream _stream;
+    private readonly Action _onRead;
+    private ManualResetValueTaskSourceCore<int> _read;
+    private ConfiguredValueTaskAwaitable<int>.ConfiguredValueTaskAwaiter _streamRead;
+    private Memory<byte> _readBuffer;
+    private CancellationToken _readToken;
+    private bool _readWantsContext;
+    private int _reading;
+    private volatile Exception? _fault;
+    private volatile bool _endOfInput;
+    private volatile bool _closed;
+
+    /// <param name="inner">What carries the encrypted bytes.</param>
+    /// <param name="received">What was received already of them.</param>
+    /// <param name="connection">Whose it will be.</param>
+    internal TlsTransport(StreamTransport inner, byte[] received, Connection connection)
+    {
+        _inner = inner;
+        Belong(connection);
+        _bytes = new TlsByteStream(inner, received);
+        _stream = new SslStream(_bytes, leaveInnerStreamOpen: true);
+        _onRead = () => InPiece(static self => ((TlsTransport)self!).EndRead());
+        _onWritten = () => InPiece(static self => ((TlsTransport)self!).EndWrite());
+    }
+
+    internal SslStream Stream => _stream;
+
+    /// <summary>What was agreed on; made when the handshake is done.</summary>
+    internal TlsInfo? Info { get; set; }
+
+    /// <summary>True if the peer ended without its TLS end (close_notify), so that what it sent may be cut off.</summary>
+    internal bool IsTruncated { get; private set; }
+
+    internal override SynchronizationContext? Context => _inner.Context;
+
+    internal override bool IsCurrent => _inner.IsCurrent;
+
+    internal override int Descriptor => _inner.Descriptor;
+
+    internal override EndPoint? RemoteEndPoint => _inner.RemoteEndPoint;
+
+    internal override EndPoint? LocalEndPoint => _inner.LocalEndPoint;
+
+    internal override long Received => _inner.Received;
+
+    internal override long Sent => _inner.Sent;
+
+    internal override bool EndOfInput => _endOfInput;
+
+    internal override bool HasUnread => !_bytes.HasEnded && _inner.HasUnread;
+
+    internal override void Attach(EventLoop? loop) => _inner.Attach(loop);
+
+    internal override void ExpectFirstByte() => _inner.ExpectFirstByte();
+
+    internal override ValueTask EndReadAsync() => _inner.EndReadAsync();
+
+    internal override void CancelStopReads() => _inner.CancelStopReads();
+
+    internal override void EndInput() => _inner.EndInput();
+
+    internal override void EndBoth() => _inner.EndBoth();
+
+    internal override void SetNoDelay(bool noDelay) => _inner.SetNoDelay(noDelay);
+
+    internal override void WaitInline(Func<object?, bool> done, object? state) => _inner.WaitInline(done, state);
+
+    internal override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellation)
+    {
+        if (cancellation.IsCancellationRequested)
+        {
+            return ValueTask.FromCanceled<int>(cancellation);
+        }
+        if (_fault is { } fault)
+        {
+            return ValueTask.FromException<int>(fault);
+        }
+        if (Interlocked.Exchange(ref _reading, 1) != 0)
+        {
+            throw new InvalidOperationException("A read is pending on this connection. Await it before the next one: one read at a time.");
+        }
+        _read.Reset();
+        _readBuffer = buffer;
+        _readToken = cancellation;
+        var task = new ValueTask<int>(this, _read.Version);
+        InPiece(static self => ((TlsTransport)self!).StartRead());
+        return task;
+    }
+
+    private void StartRead()
+    {
+        if (_endOfInput || _fault is not null)
+        {
+            CompleteRead(0, _fault);
+            return;
+        }
+        try
+        {
+            // Cancelled, it has taken no byte: what the transport below had taken stays in the stream for the next read.
+            _streamRead = _stream.ReadAsync(_readBuffer, _readToken).ConfigureAwait(false).GetAwaiter();
+        }
+        catch (Exception exception)
+        {
+            CompleteRead(0, Failure(exception));
+            return;
+        }
+        if (_streamRead.IsCompleted)
+        {
+            EndRead();
+        }
+        else
+        {
+            _streamRead.UnsafeOnCompleted(_onRead);
+        }
+    }
+
+    private void EndRead()
+    {
+        int count = 0;
+        Exception? error = null;
+        try
+        {
+            count = _streamRead.GetResult();
+        }
+        catch (Exception exception)
+        {
+            error = Failure(exception);
+        }
+        _streamRead = default;
+        if (error is null && count == 0 && !_readBuffer.IsEmpty)
+        {
+            OnEnd();
+        }
+        CompleteRead(count, error);
+    }
+
+    private void OnEnd()
+    {
+        IsTruncated = _bytes.HasEnded;
+        _endOfInput = true;
+    }
+
+    private void CompleteRead(int count, Exception? error)
+    {
+        _readBuffer = default;
+        ContinuationScope scope = ContinuationScope.Enter(_readWantsContext ? Context : null);
+        if (error is null)
+        {
+            _read.SetResult(count);
+        }
+        else
+        {
+            _read.SetException(error);
+        }
+        scope.Leave();
+    }
+
+    internal override int TryRead(Span<byte> buffer)
+    {
+        if (_fault is { } fault)
+        {
+            throw fault;
+        }
+        return _endOfInput ? 0 : ReadNow(buffer);
+    }
+
+    internal override int Read(Span<byte> buffer)
+    {
+        if (_fault is { } fault)
+        {
+            throw fault;
+        }
+        if (_endOfInput || buffer.IsEmpty)
+        {
+            return 0;
+        }
+        _bytes.MayBlock = true;
+        try
+        {
+            return ReadNow(buffer);
+        }
+        finally
+        {
+            _bytes.MayBlock = false;
+        }
+    }
+
+    private int ReadNow(Span<byte> buffer)
+    {
+        try
+        {
+            int count = _stream.Read(buffer);
+            if (count == 0)
+            {
+                OnEnd();
+            }
+            return count;
+        }
+        catch (WouldWaitException)
+        {
+            return -1;
+        }
+        catch (IOException exception) when (exception.InnerException is InvalidOperationException and not ObjectDisposedException)
+        {
+            throw exception.InnerException;
+        }
+        catch (Exception) when (Connection.Reason == ConnectionEndReason.Stopped && _bytes.MayBlock)
+        {
+            // The stop has ended the input of a blocking read, perhaps in the middle of a record.
+            _endOfInput = true;
+            return 0;
+        }
+        catch (Exception exception)
+        {
+            throw Failure(exception);
+        }
+    }
+
+    /// <summary>What a failed operation tells: the connection's own end, which this is if there was none.</summary>
+    private Exception Failure(Exception exception)
+    {
+        if (exception is OperationCanceledException or InvalidOperationException and not ObjectDisposedException)
+        {
+            return exception;
+        }
+        Exception fault = exception as ConnectionEndedException ?? exception.InnerException as ConnectionEndedException ?? _fault
+            ?? Connection.Broken(ConnectionEndReason.Reset, $"The TLS connection broke: {exception.Message}", exception);
+        _fault ??= fault;
+        _inner.Abort(_fault);
+        return _fault;
+    }
+
+    internal override void Abort(Exception cause)
+    {
+        _fault ??= cause;
+        _inner.Abort(cause);
+    }
+
+    internal override void Close()
+    {
+        if (_closed)
+        {
+            return;
+        }
+        _closed = true;
+        _fault ??= OnClosed();
+        // First what carries it: what is pending fails with the connection's end, not with that of the stream.
+        _inner.Close();
+        FailWrites(_fault);
+        _stream.Dispose();
+    }
+
+    private void InPiece(SendOrPostCallback callback)
+    {
+        if (_inner.IsCurrent)
+        {
+            callback(this);
+        }
+        else
+        {
+            _inner.Context!.Post(callback, this);
+        }
+    }
+
+    int IValueTaskSource<int>.GetResult(short token)
+    {
+        if (_read.GetStatus(token) == ValueTaskSourceStatus.Pending)
+        {
+            _inner.WaitInline(static self => ((TlsTransport)self!)._read.GetStatus(((TlsTransport)self)._read.Version) != ValueTaskSourceStatus.Pending, this);
+        }
+        try
+        {
+            return _read.GetResult(token);
+        }
+        finally
+        {
+            Volatile.Write(ref _reading, 0);
+        }
+    }
+
+    ValueTaskSourceStatus IValueTaskSource<int>.GetStatus(short token) => _read.GetStatus(token);
+
+    void IValueTaskSource<int>.OnCompleted(Action<object?> continuation, object? state, short token, ValueTaskSourceOnCompletedFlags flags)
+    {
+        _readWantsContext = CompletionScope.WantsContext(Context!, ref flags);
+        // Code of another thread goes on elsewhere: here it could hold up the call.
+        _read.RunContinuationsAsynchronously = !_inner.IsCurrent;
+        _read.OnCompleted(continuation, state, token, flags);
+    }
+
+    /// <summary>The stream completes without a context (<see cref="CompletionScope"/>); who asked for the call's gets it.</summary>
+    private readonly struct ContinuationScope
+    {
+        private readonly SynchronizationContext? _before;
+
+        private ContinuationScope(SynchronizationContext? before) => _before = before;
+
+        internal static ContinuationScope Enter(SynchronizationContext? wanted)
+        {
+            SynchronizationContext? before = SynchronizationContext.Current;
+            SynchronizationContext.SetSynchronizationContext(wanted);
+            return new ContinuationScope(before);
+        }
+
+        internal void Leave() => SynchronizationContext.SetSynchronizationContext(_before);
+    }
+}
