@@ -5,14 +5,15 @@ using Switchboard.Servers;
 
 namespace Switchboard.Cli;
 
-/// <summary>The handler that is served: of one of two kinds, the other is null.</summary>
+/// <summary>The handler that is served: null for each kind that it is not.</summary>
 /// <param name="Make">Makes one that awaits.</param>
 /// <param name="MakeBlocking">Makes one that blocks its thread.</param>
-internal sealed record HandlerChoice(Func<RequestHandler>? Make, Func<BlockingRequestHandler>? MakeBlocking)
+/// <param name="MakeDatagram">Makes one for a datagram.</param>
+internal sealed record HandlerChoice(Func<RequestHandler>? Make, Func<BlockingRequestHandler>? MakeBlocking, Func<DatagramRequestHandler>? MakeDatagram = null)
 {
     private static readonly Dictionary<string, Func<HandlerChoice>> _samples = new(StringComparer.Ordinal)
     {
-        ["echo"] = static () => new(static () => new EchoHandler(), null),
+        ["echo"] = static () => new(static () => new EchoHandler(), null, static () => new DatagramEchoHandler()),
         ["hotline"] = static () => new(static () => new HotlineHandler(), null),
         ["miniredis"] = MiniRedis,
     };
@@ -40,15 +41,24 @@ internal sealed record HandlerChoice(Func<RequestHandler>? Make, Func<BlockingRe
         return Of(new HandlerAssembly(Path.GetFullPath(path)).Find(name));
     }
 
-    internal StreamServer Serve(ServerAddress address, Concurrency concurrency, ServerOptions options)
+    /// <exception cref="CommandException">The handler is not for this kind of address.</exception>
+    internal SocketServer Serve(string what, EndpointAddress where, Concurrency concurrency, ServerOptions options)
     {
+        ServerAddress address = where.Address;
         bool isUnix = address.EndPoint is System.Net.Sockets.UnixDomainSocketEndPoint;
-        return (isUnix, Make) switch
+        if (where.IsDatagram)
         {
-            (true, not null) => new UnixStreamServer(address, Make, concurrency, options),
-            (true, null) => new UnixStreamServer(address, MakeBlocking!, concurrency, options),
-            (false, not null) => new TcpServer(address, Make, concurrency, options),
-            (false, null) => new TcpServer(address, MakeBlocking!, concurrency, options),
+            return MakeDatagram is not null
+                ? new UdpServer(address, MakeDatagram, concurrency, options)
+                : throw new CommandException($"{what} serves connections, not datagrams, so it can't be bound to udp:{address}.");
+        }
+        return (isUnix, Make, MakeBlocking) switch
+        {
+            (true, not null, _) => new UnixStreamServer(address, Make, concurrency, options),
+            (true, null, not null) => new UnixStreamServer(address, MakeBlocking, concurrency, options),
+            (false, not null, _) => new TcpServer(address, Make, concurrency, options),
+            (false, null, not null) => new TcpServer(address, MakeBlocking, concurrency, options),
+            _ => throw new CommandException($"{what} serves datagrams, not connections. Bind it to udp:{address}."),
         };
     }
 

@@ -54,6 +54,13 @@ public static partial class ProcessCalls
         return new TimeSpan(((long)time.Seconds * TimeSpan.TicksPerSecond) + ((long)time.Nanoseconds / TimeSpan.NanosecondsPerTick));
     }
 
+    /// <summary>The user whose rights this process has, as <c>geteuid(2)</c>; 0 is root. Never fails.</summary>
+    /// <returns>The user's number.</returns>
+    public static uint EffectiveUser() => geteuid();
+
+    [LibraryImport(LibC.Name)]
+    private static partial uint geteuid();
+
     [LibraryImport(LibC.Name, SetLastError = true)]
     private static unsafe partial int getrlimit(int resource, Limits* limits);
 

@@ -2,8 +2,29 @@ using System.Runtime.InteropServices;
 
 namespace Switchboard.Linux;
 
+/// <summary>Who is at the other end of a Unix stream socket, as the kernel noted it when the peer connected.</summary>
+/// <param name="ProcessId">Its process; 0 if that is not seen from here (another namespace).</param>
+/// <param name="UserId">Its effective user.</param>
+/// <param name="GroupId">Its effective group.</param>
+public readonly record struct PeerCredentials(int ProcessId, uint UserId, uint GroupId);
+
 public static partial class SocketCalls
 {
+    private const int OptionPeerCredentials = 17;
+
+    /// <summary>Who is at the other end of a Unix stream socket (SO_PEERCRED, <c>unix(7)</c>).</summary>
+    /// <param name="descriptor">A connected socket.</param>
+    /// <param name="credentials">Where they go.</param>
+    /// <returns>Success or the error.</returns>
+    public static unsafe CallResult PeerCredentials(int descriptor, out PeerCredentials credentials)
+    {
+        PeerCredentials found = default;
+        int length = sizeof(PeerCredentials);
+        CallResult result = CallResult.Of(getsockopt(descriptor, LevelSocket, OptionPeerCredentials, (int*)&found, &length), Marshal.GetLastPInvokeError());
+        credentials = found;
+        return result;
+    }
+
     /// <summary>The address of the socket's peer, as <c>getpeername(2)</c>.</summary>
     /// <param name="descriptor">A connected socket.</param>
     /// <param name="peer">Where the address goes.</param>

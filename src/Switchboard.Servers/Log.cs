@@ -67,4 +67,7 @@ internal static partial class Log
 
     [LoggerMessage(70, LogLevel.Warning, "{Server} keeps the certificate that it has: {Why}")]
     internal static partial void CertificateKept(ILogger logger, string server, string why);
+
+    [LoggerMessage(90, LogLevel.Warning, "{Server}: a stranger was refused: user {User}, process {Process}. Root and user {Own} may call.")]
+    internal static partial void Stranger(ILogger logger, string server, uint user, int process, uint own);
 }

@@ -45,6 +45,14 @@ public abstract class SocketServer : IAsyncDisposable
     /// <summary>Where calls run.</summary>
     public abstract Concurrency Concurrency { get; }
 
+    /// <summary>Asks each loop of the server to run a piece of work, and waits until it has: a loop that is held up, by a handler
+    /// that blocks, does not answer. Under <see cref="Concurrency.Threads"/>, <see cref="Concurrency.Sequential"/> and
+    /// <see cref="Concurrency.Tasks"/> the loop that accepts is asked. Any thread.</summary>
+    /// <param name="cancellation">Ends the wait.</param>
+    /// <returns>How long the slowest loop took.</returns>
+    /// <exception cref="OperationCanceledException">The token was cancelled before each had answered.</exception>
+    public abstract Task<TimeSpan> MeasureResponseAsync(CancellationToken cancellation = default);
+
     private protected ILogger Logger { get; }
 
     /// <summary>Makes the server one of a group.</summary>

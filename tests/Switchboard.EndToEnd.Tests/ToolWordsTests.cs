@@ -28,8 +28,8 @@ public sealed class ToolWordsTests
     [InlineData("--model 'carrier-pigeon' is none of sequential, threads, eventloop, tasks.", "serve", "echo", "--model", "carrier-pigeon")]
     [InlineData("--backlog '-1' is not a whole number from 0 to 2147483647.", "serve", "echo", "--backlog", "-1")]
     [InlineData("--limit '0' is not a whole number from 1 to 2147483647.", "serve", "echo", "--limit", "0")]
-    [InlineData("--grace 'long' is not a number of seconds from 0 to 1000000.", "serve", "echo", "--grace", "long")]
-    [InlineData("--idle '-1' is not a number of seconds from 0 to 1000000.", "serve", "echo", "--idle", "-1")]
+    [InlineData("--grace 'long' is not a time from 0 to 1000000 seconds: write 500ms, 30s, 5m, 2h or a number of seconds.", "serve", "echo", "--grace", "long")]
+    [InlineData("--idle '-1' is not a time from 0 to 1000000 seconds: write 500ms, 30s, 5m, 2h or a number of seconds.", "serve", "echo", "--idle", "-1")]
     [InlineData("--log-level '2' is none of trace, debug, information, warning, error, critical, none.", "serve", "echo", "--log-level", "2")]
     [InlineData("--loops '-1' is not a whole number from 0 to 2147483647.", "serve", "echo", "--model", "eventloop", "--loops", "-1")]
     [InlineData("--unix-mode '0800' is not an access mode in octal digits from 000 to 777.", "serve", "echo", "--unix-mode", "0800")]
@@ -67,7 +67,7 @@ public sealed class ToolWordsTests
         Assert.Equal(0, exitCode);
         Assert.Empty(error);
         foreach ((string word, string standard) in (ReadOnlySpan<(string, string)>)[("--bind", "127.0.0.1:8009"), ("--model", "threads"), ("--limit", "2048"), ("--when-full", "wait"), ("--loops", "1"),
-            ("--backlog", "1024"), ("--grace", "30"), ("--idle", "300"), ("--log-level", "information")])
+            ("--backlog", "1024"), ("--grace", "30s"), ("--idle", "5m"), ("--log-level", "information")])
         {
             string line = Assert.Single(output.Split('\n'), line => line.Contains($"{word} <", StringComparison.Ordinal));
             Assert.Contains($"[default: {standard}]", line);

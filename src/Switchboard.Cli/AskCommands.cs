@@ -1,0 +1,97 @@
+using System.CommandLine;
+using System.Globalization;
+using System.Net.Sockets;
+using System.Text.Encodings.Web;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+
+namespace Switchboard.Cli;
+
+/// <summary><c>switchboard status</c>, <c>stop</c> and <c>end</c>: they ask a program that serves, over its control socket.</summary>
+internal static class AskCommands
+{
+    private static readonly JsonSerializerOptions _written = new() { WriteIndented = true, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+
+    internal static Command CreateStatus()
+    {
+        var json = new Option<bool>("--json") { Description = "As one JSON object." };
+        var connections = new Option<bool>("--connections") { Description = "List the open connections too." };
+        return Asking("status", "Tells what a program that serves is doing.", [json, connections],
+            line => new JsonObject { ["command"] = ControlCommands.Status, ["connections"] = line.GetValue(connections) },
+            (line, answer) => line.GetValue(json) ? answer.ToJsonString(_written) : StatusTable.Of(answer));
+    }
+
+    internal static Command CreateStop() =>
+        Asking("stop", "Asks a program that serves to stop in good order, as SIGTERM does.", [],
+            static _ => new JsonObject { ["command"] = ControlCommands.Stop },
+            static (_, answer) => $"It stops; calls that run have {answer["grace"]}.");
+
+    internal static Command CreateEnd()
+    {
+        var id = new Argument<long>("id") { Description = "The connection's id, from status --connections." };
+        return Asking("end", "Ends one connection of a program that serves.", [id],
+            line => new JsonObject { ["command"] = ControlCommands.End, ["id"] = line.GetValue(id) },
+            static (_, answer) => $"Connection {answer["ended"]} was ended.");
+    }
+
+    private static Command Asking(string name, string help, Symbol[] words, Func<ParseResult, JsonObject> request, Func<ParseResult, JsonObject, string> tell)
+    {
+        var control = new Option<string?>("--control") { Description = "The path of the program's control socket.", HelpName = "PATH" };
+        var pid = new Option<int?>("--pid") { Description = "The program's process number.", HelpName = "N" };
+        var named = new Option<string?>("--name") { Description = "The name that the program was given with serve --name.", HelpName = "NAME" };
+        var command = new Command(name, $"{help} Which one is said by one of the options, and need not be said where only one runs.") { control, pid, named };
+        foreach (Symbol word in words)
+        {
+            if (word is Option option)
+            {
+                command.Add(option);
+            }
+            else
+            {
+                command.Add((Argument)word);
+            }
+        }
+        command.SetAction(async line =>
+        {
+            string path = PathOf(line.GetValue(control), line.GetValue(named) ?? line.GetValue(pid)?.ToString(CultureInfo.InvariantCulture));
+            JsonObject answer = await ControlClient.AskAsync(path, request(line));
+            await line.InvocationConfiguration.Output.WriteLineAsync(tell(line, answer));
+            return 0;
+        });
+        return command;
+    }
+
+    private static string PathOf(string? control, string? name)
+    {
+        if (control is not null && name is not null)
+        {
+            throw new MisuseException("Say with one of --control, --pid and --name which program is meant.");
+        }
+        if ((control ?? (name is null ? null : ControlPath.Of(name))) is { } path)
+        {
+            return path;
+        }
+        string[] live = [.. ControlPath.Files.Where(IsLive)];
+        return live switch
+        {
+            [var only] => only,
+            [] => throw new CommandException($"No program that serves was found{(ControlPath.Folder is { } folder ? $" in {folder}" : ": XDG_RUNTIME_DIR is not set")}. Say which is meant with --control PATH."),
+            _ => throw new CommandException($"Several programs serve: say which is meant with --pid or --name. There are {string.Join(", ", live.Select(Path.GetFileNameWithoutExtension))}."),
+        };
+    }
+
+    private static bool IsLive(string path)
+    {
+        using var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified) { Blocking = false };
+        try
+        {
+            socket.Connect(new UnixDomainSocketEndPoint(path));
+            return true;
+        }
+        catch (SocketException exception)
+        {
+            // Nobody has the file of a dead program open.
+            return exception.SocketErrorCode == SocketError.WouldBlock;
+        }
+    }
+}

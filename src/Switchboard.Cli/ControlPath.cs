@@ -1,0 +1,45 @@
+using System.Globalization;
+using Switchboard.Linux;
+using Switchboard.Servers;
+
+namespace Switchboard.Cli;
+
+/// <summary>Where control sockets are.</summary>
+internal static class ControlPath
+{
+    internal const string None = "none";
+    private const string Extension = ".sock";
+
+    /// <summary>The folder of this user's control sockets; null if there is none.</summary>
+    internal static string? Folder => Environment.GetEnvironmentVariable("XDG_RUNTIME_DIR") is { Length: > 0 } runtime ? Path.Combine(runtime, "switchboard")
+        : ProcessCalls.EffectiveUser() == 0 ? "/run/switchboard"
+        : null;
+
+    /// <summary>The control sockets that are in the folder, of programs that have ended too.</summary>
+    internal static string[] Files => Folder is { } folder && Directory.Exists(folder) ? [.. Directory.GetFiles(folder, "*" + Extension).Order(StringComparer.Ordinal)] : [];
+
+    internal static string? Of(string name) => Folder is { } folder ? Path.Combine(folder, name + Extension) : null;
+
+    internal static string? OfThis(string? name) => Of(name ?? Environment.ProcessId.ToString(CultureInfo.InvariantCulture));
+
+    internal static void CheckName(string text)
+    {
+        if (text.Length is 0 or > 40 || !text.All(static letter => char.IsAsciiLetterOrDigit(letter) || letter is '-' or '_'))
+        {
+            throw new FormatException("is not a name: write up to 40 letters, digits, - and _.");
+        }
+    }
+
+    internal static void Check(string text)
+    {
+        if (text == None)
+        {
+            return;
+        }
+        if (!Path.IsPathRooted(text))
+        {
+            throw new FormatException($"is not a path from the root, nor {None}.");
+        }
+        ServerAddress.Parse("unix:" + text);
+    }
+}

@@ -1,0 +1,42 @@
+using Microsoft.Extensions.Logging;
+using Switchboard.Servers;
+
+namespace Switchboard.Cli;
+
+/// <summary>Starts the control socket of a program that serves.</summary>
+internal static class ControlSocket
+{
+    private const UnixFileMode OwnerOnly = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;
+
+    /// <summary>Starts it, where the plan says. Null if it says none, or nothing, and the usual place can't be written.</summary>
+    /// <exception cref="CommandException">It can't be where the plan says.</exception>
+    internal static async Task<ControlServer?> StartAsync(ServePlan plan, IReadOnlyDictionary<string, ControlCommand> commands, ILoggerFactory loggers)
+    {
+        string? asked = plan.Effective("control");
+        string? name = plan.Effective("name");
+        if (asked == ControlPath.None || (asked ?? ControlPath.OfThis(name)) is not { } path)
+        {
+            return null;
+        }
+        ControlServer? server = null;
+        try
+        {
+            if (asked is null && !OperatingSystem.IsWindows())
+            {
+                Directory.CreateDirectory(ControlPath.Folder!, OwnerOnly);
+            }
+            server = new ControlServer($"unix:{path}", commands, loggers);
+            await server.StartAsync();
+            return server;
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException or FormatException)
+        {
+            if (server is not null)
+            {
+                await server.DisposeAsync();
+            }
+            // Nobody asked for it, so nobody is kept from serving: it is for status only.
+            return asked is null && name is null ? null : throw new CommandException($"The control socket can't be at {path}: {exception.Message} Choose another place with --control, or --control {ControlPath.None}.", exception);
+        }
+    }
+}

@@ -1,0 +1,63 @@
+using Microsoft.Extensions.Logging;
+using Switchboard.Polling;
+using Switchboard.Servers;
+
+namespace Switchboard.Cli;
+
+/// <summary>One place to listen, with all that holds there.</summary>
+/// <param name="Bind">Where.</param>
+/// <param name="Handler">What is served there.</param>
+/// <param name="Settings">What was set for it, by name; the defaults are not in it.</param>
+internal sealed record EndpointPlan(string Bind, string Handler, IReadOnlyDictionary<string, string> Settings)
+{
+    /// <summary>What holds: what was set, or the default; null for off.</summary>
+    internal string? Effective(string name) => Settings.TryGetValue(name, out string? value) ? value : Setting.Find(name)!.Standard;
+
+    /// <summary>The names and values that hold, without those of other models and those that are off.</summary>
+    internal IEnumerable<(string Name, string Value)> EffectiveSettings =>
+        from setting in Setting.All
+        where !setting.OfProgram && (setting.Model is null || setting.Model == Effective("model"))
+        let value = Effective(setting.Name)
+        where value is not null
+        select (setting.Name, value);
+
+    internal Concurrency Concurrency(Dictionary<string, Concurrency> made)
+    {
+        // Servers that are given the same object share its loops.
+        string key = $"{Effective("model")} {Effective("loops")} {Effective("limit")} {Effective("when-full")}";
+        if (!made.TryGetValue(key, out Concurrency? model))
+        {
+            made[key] = model = Effective("model") switch
+            {
+                Setting.Sequential => Servers.Concurrency.Sequential(),
+                Setting.Tasks => Servers.Concurrency.Tasks(),
+                Setting.EventLoop => Servers.Concurrency.EventLoop(Values.Count(Effective("loops")!, 0)),
+                _ => Servers.Concurrency.Threads(Values.Count(Effective("limit")!, 1), Full),
+            };
+        }
+        return model;
+    }
+
+    internal ServerOptions Options(TimeSpan grace, ILoggerFactory loggers) => new()
+    {
+        Backlog = Values.Count(Effective("backlog")!, 0),
+        Grace = grace,
+        Limits = new ConnectionLimits
+        {
+            FirstByte = Values.Limit(Effective("first-byte")!),
+            Idle = Values.Limit(Effective("idle")!),
+            WriteStall = Values.Limit(Effective("write-stall")!),
+            Call = Values.Limit(Effective("call")!),
+            Message = Values.Size(Effective("max-message")!),
+            PendingSend = Values.Size(Effective("pending-send")!),
+            SlowPeer = Effective("slow-peer") == "end" ? SlowPeer.End : SlowPeer.Skip,
+        },
+        Callers = new CallerLimits { Connections = Count("max-connections"), ConnectionsPerAddress = Count("max-per-address"), AcceptsPerSecond = Count("accept-rate"), WhenFull = Full },
+        Socket = new ListenerOptions { ReusePort = Values.Switch(Effective("reuse-port")!), UnixMode = Effective("unix-mode") is { } mode ? Values.Mode(mode) : null },
+        LoggerFactory = loggers,
+    };
+
+    private WhenFull Full => Effective("when-full") == Setting.Refuse ? WhenFull.Refuse : WhenFull.Wait;
+
+    private int? Count(string name) => Effective(name) is { } text ? Values.Count(text, 1) : null;
+}

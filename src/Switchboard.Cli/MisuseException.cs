@@ -1,0 +1,4 @@
+namespace Switchboard.Cli;
+
+/// <summary>The words, or the configuration file, are wrong. The message is the sentence that the user reads.</summary>
+internal sealed class MisuseException(string message) : Exception(message);

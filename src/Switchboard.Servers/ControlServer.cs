@@ -1,0 +1,74 @@
+using System.Text.Json.Nodes;
+using Microsoft.Extensions.Logging;
+using Switchboard.Linux;
+using Switchboard.Polling;
+
+namespace Switchboard.Servers;
+
+/// <summary>Answers one request of a control socket. Runs on the control server's loop, so it must not block.</summary>
+/// <param name="request">What was asked, with its words beside <c>command</c>.</param>
+/// <param name="cancellation">Cancelled when the time of the request is over, or the server stops.</param>
+/// <returns>The answer.</returns>
+/// <exception cref="ControlException">The request can't be done; its message is the answer.</exception>
+public delegate ValueTask<JsonObject> ControlCommand(JsonObject request, CancellationToken cancellation);
+
+/// <summary>A request on a control socket can't be done. The message is the sentence that the other side reads.</summary>
+/// <param name="message">A sentence: what can't be done, and what can.</param>
+public sealed class ControlException(string message) : Exception(message);
+
+/// <summary>
+/// A Unix socket on which a program tells of itself and takes orders: a JSON object a line, such as
+/// <c>{"command":"status"}</c>, and one object a line as the answer, with a member <c>error</c> where it failed.
+/// </summary>
+/// <remarks>
+/// <para>The socket's file has the mode 0600, and the kernel is asked who calls (SO_PEERCRED): anybody but root and the user of
+/// this process is turned away, and the log says so. It runs on a loop and a thread of its own, so that it answers while
+/// other servers are busy.</para>
+/// <para>A request is at most 64 KiB long and has 10 seconds from the first wait for it to its answer, and at most 64 peers are
+/// served at once, the others wait; so a peer that is silent or slow holds nothing up for longer.</para>
+/// </remarks>
+public sealed class ControlServer : UnixStreamServer
+{
+    private static readonly ServerOptions _options = new()
+    {
+        Socket = new ListenerOptions { UnixMode = UnixFileMode.UserRead | UnixFileMode.UserWrite },
+        Limits = new ConnectionLimits { Idle = ControlHandler.RequestTime, WriteStall = TimeSpan.FromSeconds(5), Message = 64 * 1024 },
+        Callers = new CallerLimits { Connections = 64 },
+        Grace = TimeSpan.FromSeconds(1),
+    };
+
+    /// <summary>A control server; it serves once it is started.</summary>
+    /// <param name="address">Where: <c>unix:/run/app/control.sock</c> for example. An abstract address has no mode, and only the
+    /// look at the peer protects it.</param>
+    /// <param name="commands">What it can be asked, by name.</param>
+    /// <param name="loggerFactory">Where log records go; null for warnings and errors to standard error.</param>
+    public ControlServer(ServerAddress address, IReadOnlyDictionary<string, ControlCommand> commands, ILoggerFactory? loggerFactory = null)
+        : base(address, Factory(commands), Concurrency.EventLoop(), _options with { LoggerFactory = loggerFactory, Name = $"control {address}" })
+    {
+    }
+
+    /// <summary>Lets root and the user of this process in.</summary>
+    /// <param name="request">Who calls.</param>
+    /// <returns>False for everybody else.</returns>
+    protected override bool Verify(Connection request)
+    {
+        ArgumentNullException.ThrowIfNull(request);
+        if (request.PeerCredentials is not { } peer)
+        {
+            return false;
+        }
+        uint own = ProcessCalls.EffectiveUser();
+        if (peer.UserId == 0 || peer.UserId == own)
+        {
+            return true;
+        }
+        Log.Stranger(Logger, Name, peer.UserId, peer.ProcessId, own);
+        return false;
+    }
+
+    private static Func<RequestHandler> Factory(IReadOnlyDictionary<string, ControlCommand> commands)
+    {
+        ArgumentNullException.ThrowIfNull(commands);
+        return () => new ControlHandler(commands);
+    }
+}
