@@ -6,6 +6,14 @@ namespace Switchboard.Servers;
 // TLS below a connection: from the beginning, or from the middle of a call.
 public sealed partial class Connection
 {
+    // Others may send from the moment of the accept on, and nothing of that may go out in clear.
+    private volatile bool _awaitsTls;
+
+    internal bool AwaitsTls
+    {
+        init => _awaitsTls = value;
+    }
+
     /// <summary>What was agreed on by TLS; null where bytes go in clear.</summary>
     public TlsInfo? Tls => (_transport as TlsTransport)?.Info;
 
@@ -51,6 +59,7 @@ public sealed partial class Connection
             plain.Abort(injected);
             throw injected;
         }
+        _awaitsTls = true;
         await plain.FlushAsync();
         await SecureInTimeAsync(authenticate);
     }
@@ -109,10 +118,14 @@ public sealed partial class Connection
             Exception failure = exception.InnerException as ConnectionEndedException
                 ?? Broken(ConnectionEndReason.HandshakeFailed, Describe(exception), exception);
             await EndHandshakeAsync(plain, secure);
+            // Who goes on in spite of it must not do so in clear.
+            plain.Abort(failure);
             throw failure;
         }
-        catch
+        catch (Exception exception)
         {
+            plain.Abort(exception as ConnectionEndedException ?? Broken(Stopping.IsCancellationRequested ? ConnectionEndReason.Stopped : ConnectionEndReason.HandshakeFailed,
+                "The TLS handshake was cancelled, which ends the connection.", exception));
             secure.Stream.Dispose();
             throw;
         }

@@ -140,8 +140,13 @@ public sealed partial class Connection
 
     /// <summary>Copies a message to be sent when the peer takes it. Never waits: for broadcasts.</summary>
     /// <param name="message">The bytes; all of them are sent, or none.</param>
-    /// <returns>False if more than <see cref="ConnectionLimits.PendingSend"/> would wait, or the connection has ended.</returns>
-    public bool TrySend(ReadOnlySpan<byte> message) => _transport.TrySend(message);
+    /// <returns>False if more than <see cref="ConnectionLimits.PendingSend"/> would wait, the connection has ended, or its TLS
+    /// handshake is not done.</returns>
+    public bool TrySend(ReadOnlySpan<byte> message)
+    {
+        Transport transport = _transport;
+        return (!_awaitsTls || transport is TlsTransport) && transport.TrySend(message);
+    }
 
     /// <summary>Reads what is there, blocking the call's thread until there is something. For
     /// <see cref="BlockingRequestHandler"/>.</summary>

@@ -150,7 +150,7 @@ public abstract partial class StreamServer : SocketServer<Connection>
         {
             return null;
         }
-        var connection = new Connection(Connection.NextId(), transport, Options.Limits, Stopping) { Server = this };
+        var connection = new Connection(Connection.NextId(), transport, Options.Limits, Stopping) { Server = this, AwaitsTls = Options.Tls is not null };
         transport.Belong(connection);
         if (Logger.IsEnabled(LogLevel.Debug))
         {
