@@ -7,7 +7,9 @@ namespace Switchboard.Servers.Tests;
 /// <summary>Each call is an activity, for whoever listens, and nobody else's.</summary>
 public sealed class ActivityTests
 {
-    private static readonly ActivitySource _own = new("Switchboard.Servers.Tests");
+    private const string OwnName = "Switchboard.Servers.Tests";
+
+    private static readonly ActivitySource _own = new(OwnName);
 
     [Theory(Timeout = Deadline.Milliseconds)]
     [MemberData(nameof(Models.All), MemberType = typeof(Models))]
@@ -124,7 +126,7 @@ public sealed class ActivityTests
         {
             _listener = new ActivityListener
             {
-                ShouldListenTo = static source => source.Name == ServerTelemetry.ActivitySourceName || source == _own,
+                ShouldListenTo = static source => source.Name is ServerTelemetry.ActivitySourceName or OwnName,
                 Sample = static (ref ActivityCreationOptions<ActivityContext> _) => ActivitySamplingResult.AllDataAndRecorded,
                 ActivityStopped = activity =>
                 {
