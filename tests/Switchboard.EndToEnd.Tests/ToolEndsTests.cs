@@ -115,9 +115,13 @@ public sealed class ToolEndsTests
             {
                 (await tool.CallAsync()).Dispose();
             }
+            catch (SocketException exception) when (exception.SocketErrorCode != SocketError.WouldBlock)
+            {
+                // A full backlog of a Unix socket, which answers otherwise, is no refusal.
+                return;
+            }
             catch (SocketException)
             {
-                return;
             }
         }
     }

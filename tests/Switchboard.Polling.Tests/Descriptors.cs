@@ -20,10 +20,12 @@ internal static class Descriptors
     internal static void WaitFor(int count)
     {
         using ManualResetEventSlim never = new();
-        for (int i = 0; i < 50 && Count() > count; i++)
+        int open = Count();
+        for (int i = 0; i < 50 && open > count; i++)
         {
             never.Wait(TimeSpan.FromMilliseconds(100), TestContext.Current.CancellationToken);
+            open = Count();
         }
-        Assert.True(Count() <= count, $"{Count()} descriptors are open, {count} were before.");
+        Assert.True(open <= count, $"{open} descriptors are open, {count} were before.");
     }
 }
