@@ -31,6 +31,7 @@ public abstract partial class ContractTests
     public async Task A_write_that_is_cancelled_before_its_first_byte_is_taken_back()
     {
         byte[] much = Sizes.Pattern(Sizes.MoreThanBuffered);
+        var mayRead = new TaskCompletionSource();
         await using var call = new OneCall<bool>(model, async (connection, stop) =>
         {
             Task first = connection.WriteAsync(much, stop).AsTask();
@@ -41,10 +42,12 @@ public abstract partial class ContractTests
             await Assert.ThrowsAnyAsync<OperationCanceledException>(() => second);
             Assert.False(first.IsCompleted);
             Assert.True(connection.TrySend("go"u8));
+            mayRead.SetResult();
             await Task.WhenAll(first, third);
             return true;
         });
         using Caller caller = await call.CallAsync(receiveBuffer: 16 * 1024);
+        await Task.WhenAny(mayRead.Task, call.Result);
         byte[] received = await caller.ReadToEndAsync();
         Assert.Equal(much, received[..much.Length]);
         Assert.Equal("thirdgo", Encoding.UTF8.GetString(received.AsSpan(much.Length)));
@@ -166,6 +169,7 @@ public abstract partial class ContractTests
     {
         byte[] much = Sizes.Pattern(Sizes.MoreThanBuffered);
         var options = new ServerOptions { Limits = new ConnectionLimits { PendingSend = 1000 } };
+        var mayRead = new TaskCompletionSource();
         await using var call = new OneCall<int>(model, async (connection, stop) =>
         {
             Task write = connection.WriteAsync(much, stop).AsTask();
@@ -181,12 +185,14 @@ public abstract partial class ContractTests
             Assert.True(connection.TrySend(new byte[100]), "100 bytes are left of 1000.");
             Assert.False(connection.TrySend(new byte[1]));
             Assert.Equal((3, false), await Task.Run(() => (taken, connection.TrySend(new byte[1])), stop));
+            mayRead.SetResult();
             await connection.WriteAsync("go"u8.ToArray(), stop);
             Assert.True(connection.TrySend(new byte[1000]), "All copies are out, so there is room again.");
             await write;
             return taken;
         }, options);
         using Caller caller = await call.CallAsync(receiveBuffer: 16 * 1024);
+        await Task.WhenAny(mayRead.Task, call.Result);
         byte[] received = (await caller.ReadToEndAsync())[much.Length..];
         Assert.Equal(3, await call.Result);
         byte[] expected = [.. Enumerable.Range(1, 3).SelectMany(i => Enumerable.Repeat((byte)i, 300)), .. new byte[100], .. "go"u8, .. new byte[1000]];
@@ -197,6 +203,7 @@ public abstract partial class ContractTests
     public async Task TrySend_from_other_threads_keeps_each_message_whole_and_counts_what_waits()
     {
         byte[] much = Sizes.Pattern(Sizes.MoreThanBuffered);
+        var mayRead = new TaskCompletionSource();
         await using var call = new OneCall<int>(model, async (connection, stop) =>
         {
             Task write = connection.WriteAsync(much, stop).AsTask();
@@ -205,10 +212,12 @@ public abstract partial class ContractTests
                 byte[] message = [.. Enumerable.Repeat((byte)('a' + t), 1000)];
                 return Enumerable.Range(0, 30).Count(_ => connection.TrySend(message));
             }, stop)));
+            mayRead.SetResult();
             await write;
             return taken.Sum();
         });
         using Caller caller = await call.CallAsync(receiveBuffer: 16 * 1024);
+        await Task.WhenAny(mayRead.Task, call.Result);
         byte[] received = (await caller.ReadToEndAsync())[much.Length..];
         Assert.Equal(ConnectionLimits.Default.PendingSend / 1000, await call.Result);
         Assert.Equal(await call.Result * 1000, received.Length);

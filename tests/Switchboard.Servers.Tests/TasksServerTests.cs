@@ -35,6 +35,7 @@ public sealed class TasksServerTests
     public async Task A_blocking_wait_is_refused_and_harms_nothing()
     {
         byte[] much = Sizes.Pattern(Sizes.MoreThanBuffered);
+        var mayRead = new TaskCompletionSource();
         await using var call = new OneCall<string>(Concurrency.Tasks(), async (connection, stop) =>
         {
             ValueTask write = connection.WriteAsync(much, stop);
@@ -44,10 +45,12 @@ public sealed class TasksServerTests
                 var refused = Assert.Throws<InvalidOperationException>(wait);
                 Assert.True(refused.Message.Contains("Concurrency.Threads", StringComparison.Ordinal) || refused.Message.Contains("one read at a time", StringComparison.Ordinal), refused.Message);
             }
+            mayRead.SetResult();
             await write;
             return Encoding.UTF8.GetString((await read)!.Value.Span);
         });
         using Caller caller = await call.CallAsync(receiveBuffer: 16 * 1024);
+        await Task.WhenAny(mayRead.Task, call.Result);
         Assert.Equal(much, await caller.ReadAsync(much.Length));
         await caller.SendAsync("still here\n");
         Assert.Equal("still here", await call.Result);
