@@ -59,12 +59,17 @@ public abstract class Concurrency
     /// <summary>How many event loops it has that servers can share; null for a model without.</summary>
     internal virtual int? LoopCount => null;
 
+    /// <summary>The most calls at once; null for any number.</summary>
+    internal virtual int? CallLimit => null;
+
     /// <summary>What a handler would hold up that blocks its thread; null if it may.</summary>
     internal virtual string? HeldUpByBlocking => null;
 
     private sealed class SequentialConcurrency : Concurrency
     {
         internal override CallModel Create(ModelSettings settings) => new SequentialModel(settings);
+
+        internal override int? CallLimit => 1;
 
         public override string ToString() => "Sequential()";
     }
@@ -92,6 +97,8 @@ public abstract class Concurrency
     private sealed class ThreadsConcurrency(int limit, WhenFull whenFull, bool background, bool joinOnClose) : Concurrency
     {
         internal override CallModel Create(ModelSettings settings) => new ThreadsModel(settings, limit, whenFull, background, joinOnClose);
+
+        internal override int? CallLimit => limit;
 
         public override string ToString() => $"Threads({limit})";
     }

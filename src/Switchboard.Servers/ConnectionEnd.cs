@@ -1,6 +1,6 @@
 namespace Switchboard.Servers;
 
-/// <summary>Why a connection ended. The first cause wins.</summary>
+/// <summary>Why a connection, or a session of datagrams, ended. The first cause wins.</summary>
 public enum ConnectionEndReason
 {
     /// <summary>The handler returned while the peer was still there.</summary>
@@ -9,7 +9,7 @@ public enum ConnectionEndReason
     PeerClosed,
     /// <summary>The peer reset the connection, or the network lost it.</summary>
     Reset,
-    /// <summary>No byte came for <see cref="ConnectionLimits.Idle"/>.</summary>
+    /// <summary>No byte came for <see cref="ConnectionLimits.Idle"/>, or no datagram for <see cref="DatagramSessionOptions.Idle"/>.</summary>
     Idle,
     /// <summary>The peer took no byte for <see cref="ConnectionLimits.WriteStall"/>.</summary>
     WriteStalled,
@@ -21,7 +21,7 @@ public enum ConnectionEndReason
     Stopped,
     /// <summary>The handler threw.</summary>
     HandlerFailed,
-    /// <summary>Somebody called <see cref="Connection.Abort()"/>.</summary>
+    /// <summary>Somebody called <see cref="Connection.Abort()"/> or <see cref="DatagramSession.End()"/>.</summary>
     Aborted,
     /// <summary>The server's Verify said no.</summary>
     Unverified,

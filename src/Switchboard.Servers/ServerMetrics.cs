@@ -30,7 +30,7 @@ internal static class ServerMetrics
         _meter.CreateObservableCounter("switchboard.received", Of(static server => server.IsStream, static server => server.Received), "By", "Bytes received on connections.");
         _meter.CreateObservableCounter("switchboard.sent", Of(static server => server.IsStream, static server => server.Sent), "By", "Bytes handed to the kernel on connections.");
         _meter.CreateObservableCounter("switchboard.datagrams.received", Of(static server => !server.IsStream, static server => server.Taken), "{datagram}", "Datagrams received.");
-        _meter.CreateObservableCounter("switchboard.datagrams.dropped", Of(static server => !server.IsStream, static server => server.Dropped), "{datagram}", "Datagrams lost on this machine: the receive buffer was full, or a session's queue.");
+        _meter.CreateObservableCounter("switchboard.datagrams.dropped", Of(static server => !server.IsStream, static server => server.Dropped), "{datagram}", "Datagrams lost on this machine: the receive buffer was full, or a session's queue, or there were too many sessions.");
         _meter.CreateObservableCounter("switchboard.accept.pauses", Of(static _ => true, static server => server.PauseCount), "{pause}", "How often accepting paused because descriptors or memory ran out.");
         _meter.CreateObservableUpDownCounter("switchboard.loops", Of(static _ => true, static server => server.LoopCount), "{loop}", "Loops that accept; under EventLoop they serve too.");
     }

@@ -1,13 +1,14 @@
 namespace Switchboard.Servers;
 
 /// <summary>What a server has done so far, at one moment.</summary>
-/// <param name="Accepted">Requests taken: connections, or datagrams.</param>
+/// <param name="Accepted">Requests taken: connections, datagrams, or sessions of datagrams.</param>
 /// <param name="Open">Requests that are being served.</param>
 /// <param name="Paused">How often accepting paused because descriptors or memory ran out.</param>
-/// <param name="EndedBy">How many connections ended, by reason.</param>
+/// <param name="EndedBy">How many connections or sessions ended, by reason.</param>
 public sealed record ServerStatistics(long Accepted, int Open, long Paused, IReadOnlyDictionary<ConnectionEndReason, long> EndedBy)
 {
-    /// <summary>How many datagrams were lost on this machine: the kernel's receive buffer was full, or a session's queue.</summary>
+    /// <summary>How many datagrams were lost on this machine: the kernel's receive buffer was full, a
+    /// session's queue was, there were too many sessions, or a session ended before it received them.</summary>
     public long Dropped { get; init; }
 
     /// <summary>What several servers have done together.</summary>

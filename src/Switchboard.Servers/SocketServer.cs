@@ -88,7 +88,7 @@ public abstract class SocketServer : IAsyncDisposable
     /// concurrency model. Binds and activates if that was not done.</summary>
     /// <param name="cancellation">Ends the wait.</param>
     /// <returns>True when a request was handed over (under Sequential: served); false after the timeout.</returns>
-    /// <exception cref="InvalidOperationException">The server serves for ever already, or was stopped.</exception>
+    /// <exception cref="InvalidOperationException">The server serves for ever already, was stopped, or has sessions.</exception>
     /// <remarks>What an overridden OnTimeout throws is thrown here.</remarks>
     public abstract Task<bool> HandleRequestAsync(CancellationToken cancellation = default);
 

@@ -54,6 +54,9 @@ public abstract partial class SocketServer<TRequest>
 
     private protected SafeHandle? SocketHandle { get; private set; }
 
+    /// <summary>Why the server can't serve a single request; null if it can.</summary>
+    private protected virtual string? WhyNotOneRequest => null;
+
     /// <inheritdoc/>
     public sealed override void Bind()
     {
@@ -119,6 +122,10 @@ public abstract partial class SocketServer<TRequest>
     /// <inheritdoc/>
     public sealed override Task<bool> HandleRequestAsync(CancellationToken cancellation = default)
     {
+        if (WhyNotOneRequest is { } why)
+        {
+            throw new InvalidOperationException(why);
+        }
         var one = new OneRequest();
         lock (_stateGate)
         {

@@ -11,7 +11,7 @@ public abstract partial class SocketServer<TRequest> : IMeasuredServer
 
     long IMeasuredServer.Open => OpenCalls;
 
-    long IMeasuredServer.Taken => Accepted;
+    long IMeasuredServer.Taken => Taken;
 
     long IMeasuredServer.PauseCount => Pauses;
 
@@ -24,6 +24,9 @@ public abstract partial class SocketServer<TRequest> : IMeasuredServer
     long IMeasuredServer.Dropped => Statistics.Dropped;
 
     long IMeasuredServer.CountOf(ConnectionEndReason reason) => CountOf(reason);
+
+    /// <summary>What was taken from the sockets: connections, or datagrams.</summary>
+    private protected virtual long Taken => Accepted;
 
     private protected virtual long BytesReceived => 0;
 

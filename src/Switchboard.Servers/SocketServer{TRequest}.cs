@@ -10,7 +10,7 @@ namespace Switchboard.Servers;
 /// thread or loop, (4) <see cref="FinishAsync"/>, which makes the handler and runs it, (5)
 /// <see cref="ShutdownRequestAsync"/>, (6) <see cref="CloseRequest"/>. What fails goes to <see cref="OnError"/>.
 /// </summary>
-/// <typeparam name="TRequest"><see cref="Connection"/> or <see cref="Datagram"/>.</typeparam>
+/// <typeparam name="TRequest"><see cref="Connection"/>, <see cref="Datagram"/> or <see cref="DatagramSession"/>.</typeparam>
 public abstract partial class SocketServer<TRequest> : SocketServer, ILoopMember
     where TRequest : class
 {

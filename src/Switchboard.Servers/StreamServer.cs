@@ -14,7 +14,7 @@ public abstract partial class StreamServer : SocketServer<Connection>
     private readonly string _handlerName;
     private Type? _newestHandler;
     private readonly bool _isBlocking;
-    private readonly long[] _endedBy = new long[Enum.GetValues<ConnectionEndReason>().Length];
+    private readonly EndCount _endedBy = new();
     // One for all loops, or one for each: they share a port then.
     private Listener[] _listeners = [];
     private TaskListener? _taskListener;
@@ -79,8 +79,7 @@ public abstract partial class StreamServer : SocketServer<Connection>
     }
 
     /// <inheritdoc/>
-    public override ServerStatistics Statistics => new(Accepted, OpenCalls, Pauses,
-        _endedBy.Select((count, reason) => ((ConnectionEndReason)reason, Count: Interlocked.Read(ref _endedBy[reason]))).Where(row => row.Count > 0).ToDictionary(row => row.Item1, row => row.Count));
+    public override ServerStatistics Statistics => new(Accepted, OpenCalls, Pauses, _endedBy.ToDictionary());
 
     private protected override SafeHandle Open(out EndPoint? local)
     {
@@ -233,7 +232,7 @@ public abstract partial class StreamServer : SocketServer<Connection>
         // Asked before the close, while the address is known.
         Caller caller = Logger.IsEnabled(LogLevel.Debug) ? CallerOf(request) : default;
         ConnectionEnd end = request.Close();
-        Interlocked.Increment(ref _endedBy[(int)end.Reason]);
+        _endedBy.Add(end.Reason);
         _received.Add(end.Received);
         _sent.Add(end.Sent);
         Log.CallerEnded(Logger, Name, caller.Kind, caller.Id, caller.PeerName, end.Reason, end.Duration, end.Received, end.Sent);
@@ -290,7 +289,7 @@ public abstract partial class StreamServer : SocketServer<Connection>
 
     private protected override long BytesSent => _sent.Sum(Served, static connection => connection.Transport.Sent);
 
-    private protected override long CountOf(ConnectionEndReason reason) => Interlocked.Read(ref _endedBy[(int)reason]);
+    private protected override long CountOf(ConnectionEndReason reason) => _endedBy.Of(reason);
 
     private protected override string DescribeWork(object work) => work is LoopSocket { Owner: SocketTransport transport }
         ? $"{NameOf(transport.HandlerType)} of {transport}"

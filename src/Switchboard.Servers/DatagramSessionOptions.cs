@@ -1,0 +1,33 @@
+namespace Switchboard.Servers;
+
+/// <summary>How many sessions a <see cref="UdpSessionServer"/> has, what waits in each, and for how long they are kept.</summary>
+/// <remarks>What waits takes at most <see cref="Sessions"/> times <see cref="Queue"/> times
+/// <see cref="ServerOptions.MaxPacketSize"/> bytes. A sender's address can be forged, so that limits are all that keeps
+/// strangers from taking it: lower them where the datagrams are large.</remarks>
+public sealed record DatagramSessionOptions
+{
+    private const int MostSessions = 1024;
+    private const int MostQueued = 64;
+
+    /// <summary>The most sessions at once, 1 or more; under <see cref="Concurrency.Threads"/> fewer than its limit. Default 1,024.
+    /// Datagrams of further peers are dropped and counted. A session counts until its handler has returned.</summary>
+    public int Sessions { get; init => field = AtLeastOne(value, nameof(Sessions)); } = MostSessions;
+
+    /// <summary>The most datagrams that wait in one session, 1 or more. Default 64. When so many wait, the newest is dropped and
+    /// counted.</summary>
+    public int Queue { get; init => field = AtLeastOne(value, nameof(Queue)); } = MostQueued;
+
+    /// <summary>A session ends when its peer has sent nothing for so long, more than zero. Default 1 minute;
+    /// <see cref="Timeout.InfiniteTimeSpan"/> for never. What the handler sends does not count.</summary>
+    public TimeSpan Idle
+    {
+        get;
+        init => field = value > TimeSpan.Zero || value == Timeout.InfiniteTimeSpan
+            ? value
+            : throw new ArgumentOutOfRangeException(nameof(value), value, "DatagramSessionOptions.Idle must be more than zero, or Timeout.InfiniteTimeSpan for never.");
+    } = TimeSpan.FromMinutes(1);
+
+    private static int AtLeastOne(int value, string name) => value >= 1
+        ? value
+        : throw new ArgumentOutOfRangeException(nameof(value), value, $"DatagramSessionOptions.{name} must be 1 or more.");
+}
