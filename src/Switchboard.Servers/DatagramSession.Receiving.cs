@@ -25,13 +25,17 @@ public sealed partial class DatagramSession : IValueTaskSource<Datagram?>
     /// <summary>Receives the next datagram, waiting until there is one.</summary>
     /// <param name="cancellation">Ends the wait; no datagram is lost then. The handler's own token costs nothing extra.</param>
     /// <returns>The datagram; null when the session has ended (<see cref="EndReason"/>) and all that waited was received.</returns>
-    /// <exception cref="InvalidOperationException">A receive is pending already.</exception>
+    /// <exception cref="InvalidOperationException">A receive is pending already, or the handler does not run yet.</exception>
     /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
     public ValueTask<Datagram?> ReceiveAsync(CancellationToken cancellation = default)
     {
         if (cancellation.IsCancellationRequested)
         {
             return ValueTask.FromCanceled<Datagram?>(cancellation);
+        }
+        if (_context is null)
+        {
+            throw new InvalidOperationException("The session's handler does not run yet, and only then is there a place where a receive can complete. Receive in the handler.");
         }
         if (Interlocked.Exchange(ref _receiving, 1) != 0)
         {

@@ -429,6 +429,27 @@ public sealed class DatagramSessionTests
     }
 
     [Fact(Timeout = Deadline.Milliseconds)]
+    public async Task Before_its_handler_runs_a_session_can_t_be_received_from()
+    {
+        await using var server = new EarlyServer();
+        await server.StartAsync().InTime();
+        using var caller = new DatagramCaller(server);
+        await caller.SendAsync("x");
+        Assert.Contains("Receive in the handler", Assert.IsType<InvalidOperationException>(await server.Failure.Task.InTime()).Message, StringComparison.Ordinal);
+    }
+
+    private sealed class EarlyServer() : UdpSessionServer("127.0.0.1:0", CountAsync, Concurrency.EventLoop())
+    {
+        internal TaskCompletionSource<Exception?> Failure { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        protected override bool Verify(DatagramSession request)
+        {
+            Failure.SetResult(Record.Exception(() => { _ = request.ReceiveAsync().AsTask(); }));
+            return false;
+        }
+    }
+
+    [Fact(Timeout = Deadline.Milliseconds)]
     public async Task A_single_request_is_refused()
     {
         await using UdpSessionServer server = Serve(Model.OneLoop, CountAsync);
