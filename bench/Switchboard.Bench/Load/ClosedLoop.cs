@@ -11,7 +11,9 @@ namespace Switchboard.Bench.Load;
 /// <param name="callers">How many at once.</param>
 /// <param name="size">Bytes in a request.</param>
 /// <param name="reconnect">True for a new connection for each request.</param>
-internal sealed class ClosedLoop(IPEndPoint server, int callers, int size, bool reconnect) : IDisposable
+/// <param name="datagrams">True for UDP: each caller has a socket of its own and sends its request as one datagram. One that
+/// is lost ends the run: with fewer callers than the servers' receive buffers have room for, none is.</param>
+internal sealed class ClosedLoop(IPEndPoint server, int callers, int size, bool reconnect, bool datagrams = false) : ILoad
 {
     // Fewer than the shortest backlog of the servers (Kestrel's, 512): a caller beyond it would try again after a second.
     private const int OpenedAtOnce = 256;
@@ -30,15 +32,9 @@ internal sealed class ClosedLoop(IPEndPoint server, int callers, int size, bool 
     private readonly Payload _payload = new(size);
     private int _waiting;
 
-    /// <summary>How long each request of the last run took, from before it was sent (with a new connection for each: from
-    /// before it connected) until its answer was read. It counts the time that an answer waits for this process too.</summary>
-    internal LatencyHistogram Latencies { get; } = new();
+    public LatencyHistogram Latencies { get; } = new();
 
-    /// <summary>Makes the connections that are kept, before the time that is measured, and sends a request on each: only
-    /// its answer shows that the server has accepted the connection and made what it needs for it.</summary>
-    /// <exception cref="LoadException">An answer was wrong or did not come.</exception>
-    /// <exception cref="SystemCallException">A connection could not be made, or broke.</exception>
-    internal void Open()
+    public void Open()
     {
         for (int first = 0; !reconnect && first < callers; first += OpenedAtOnce)
         {
@@ -51,11 +47,7 @@ internal sealed class ClosedLoop(IPEndPoint server, int callers, int size, bool 
         }
     }
 
-    /// <summary>Sends requests until the time is over, then waits for the answers to those sent.</summary>
-    /// <returns>How many requests were answered.</returns>
-    /// <exception cref="LoadException">An answer was wrong or did not come.</exception>
-    /// <exception cref="SystemCallException">The connection broke.</exception>
-    internal long Run(TimeSpan time)
+    public long Run(TimeSpan time)
     {
         Latencies.Clear();
         long end = Stopwatch.GetTimestamp() + (long)(time.TotalSeconds * Stopwatch.Frequency);
@@ -104,7 +96,7 @@ internal sealed class ClosedLoop(IPEndPoint server, int callers, int size, bool 
     private void Connect(int number)
     {
         ref Caller caller = ref _callers[number];
-        DescriptorHandle connection = SocketCalls.Create(AddressFamily.InterNetwork, SocketType.Stream, nonBlocking: true);
+        DescriptorHandle connection = SocketCalls.Create(AddressFamily.InterNetwork, datagrams ? SocketType.Dgram : SocketType.Stream, nonBlocking: true);
         caller.Connection = connection;
         caller.Descriptor = connection.Number;
         CallResult result = SocketCalls.Connect(caller.Descriptor, _address);
@@ -112,7 +104,10 @@ internal sealed class ClosedLoop(IPEndPoint server, int callers, int size, bool 
         {
             result.OrThrow("connect", _subject);
         }
-        SocketCalls.SetOption(caller.Descriptor, SocketCallOption.NoDelay, 1).OrThrow("setsockopt");
+        if (!datagrams)
+        {
+            SocketCalls.SetOption(caller.Descriptor, SocketCallOption.NoDelay, 1).OrThrow("setsockopt");
+        }
         MultiplexCalls.EpollAdd(_epoll.Number, caller.Descriptor, Watched, (ulong)number).OrThrow("epoll_ctl");
     }
 

@@ -22,7 +22,7 @@ internal static class LoadGenerator
         long started = Stopwatch.GetTimestamp();
         try
         {
-            using ClosedLoop loop = new(new IPEndPoint(IPAddress.Loopback, request.Port), request.Callers, request.Size, request.Reconnect);
+            using ILoad loop = Make(request, new IPEndPoint(IPAddress.Loopback, request.Port));
             loop.Open();
             Say(new LoadResult(0, 0, 0));
             if (Console.ReadLine() is null)
@@ -40,6 +40,10 @@ internal static class LoadGenerator
             Say(new LoadResult(0, 1, Stopwatch.GetElapsedTime(started).TotalSeconds, Error: exception.Message));
         }
     }
+
+    private static ILoad Make(LoadRequest request, IPEndPoint server) => request.Kind == LoadKind.Tls
+        ? new TlsLoop(server, request.Callers, request.Size, request.Reconnect)
+        : new ClosedLoop(server, request.Callers, request.Size, request.Reconnect, datagrams: request.Kind == LoadKind.Udp);
 
     private static void Say(LoadResult result) => Console.WriteLine(JsonSerializer.Serialize(result));
 }

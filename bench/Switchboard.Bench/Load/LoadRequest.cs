@@ -6,7 +6,19 @@ namespace Switchboard.Bench.Load;
 /// <param name="Size">Bytes in a request.</param>
 /// <param name="Reconnect">True for a new connection for each request.</param>
 /// <param name="Seconds">How long to send.</param>
-internal sealed record LoadRequest(int Port, int Callers, int Size, bool Reconnect, double Seconds);
+/// <param name="Kind">Over what.</param>
+internal sealed record LoadRequest(int Port, int Callers, int Size, bool Reconnect, double Seconds, LoadKind Kind = LoadKind.Tcp);
+
+/// <summary>What requests go over.</summary>
+internal enum LoadKind
+{
+    /// <summary>TCP.</summary>
+    Tcp,
+    /// <summary>TLS 1.3 over TCP; a new connection is a full handshake.</summary>
+    Tls,
+    /// <summary>UDP: a request is a datagram, and so is its answer.</summary>
+    Udp,
+}
 
 /// <summary>What the load generator says, one line of JSON: first that the connections are open; told to go by an empty
 /// line, what came of it. A second empty line lets it close them.</summary>

@@ -1,10 +1,13 @@
+using System.Buffers;
 using System.IO.Pipelines;
 using System.Net;
+using System.Security.Authentication;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 
@@ -13,12 +16,21 @@ namespace Switchboard.Bench.Peers;
 /// <summary>ASP.NET Core's server without HTTP: a <see cref="ConnectionHandler"/> that echoes through its pipes.</summary>
 internal static class KestrelServer
 {
-    internal static async Task<int> StartAsync()
+    internal static Task<int> StartAsync() => StartAsync(static _ => { });
+
+    internal static Task<int> StartTlsAsync() =>
+        StartAsync(static listen => listen.UseHttps(TlsServers.MakeCertificate(), static options => options.SslProtocols = SslProtocols.Tls13));
+
+    private static async Task<int> StartAsync(Action<ListenOptions> configure)
     {
         WebApplicationBuilder builder = WebApplication.CreateSlimBuilder();
         builder.Logging.ClearProviders();
         builder.WebHost.UseKestrelCore();
-        builder.WebHost.ConfigureKestrel(options => options.Listen(IPAddress.Loopback, 0, listen => listen.UseConnectionHandler<Echo>()));
+        builder.WebHost.ConfigureKestrel(options => options.Listen(IPAddress.Loopback, 0, listen =>
+        {
+            configure(listen);
+            listen.UseConnectionHandler<Echo>();
+        }));
         WebApplication application = builder.Build();
         await application.StartAsync();
         string address = application.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.Single();
@@ -38,8 +50,9 @@ internal static class KestrelServer
                     ReadResult read = await input.ReadAsync();
                     foreach (ReadOnlyMemory<byte> part in read.Buffer)
                     {
-                        await output.WriteAsync(part);
+                        output.Write(part.Span);
                     }
+                    await output.FlushAsync();
                     input.AdvanceTo(read.Buffer.End);
                     if (read.IsCompleted)
                     {

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Diagnostics.Metrics;
 using System.Net;
+using System.Security.Authentication;
 using Switchboard.Servers;
 
 namespace Switchboard.Bench.Peers;
@@ -35,6 +36,13 @@ internal static class OurServer
     internal static Task<int> StartThreadsAsync() => StartAsync(new TcpServer(Address, EchoAsync, Concurrency.Threads(ServerVerb.MostCallers), Options));
 
     internal static Task<int> StartThreadsBlockingAsync() => StartAsync(new TcpServer(Address, () => new BlockingEcho(), Concurrency.Threads(ServerVerb.MostCallers), Options));
+
+    /// <summary>Over TLS, under any model.</summary>
+    internal static Task<int> StartTlsAsync(Concurrency concurrency) =>
+        StartAsync(new TcpServer(Address, () => new Echo(), concurrency, Options with
+        {
+            Tls = new TlsOptions { Certificates = [TlsCertificate.From(TlsServers.MakeCertificate())], Protocols = SslProtocols.Tls13 },
+        }));
 
     private static ServerAddress Address => "127.0.0.1:0";
 

@@ -17,8 +17,11 @@ internal static class AllocationsSuite
     {
         foreach ((string server, List<Sample> samples) in await Contest.RunAsync(ours, options, request, stop))
         {
-            double bytes = Report.Median(samples.Select(sample => sample.BytesPerRequest!.Value));
-            Console.Error.WriteLine($"allocations {load}-{ServerComparison.ModelOf(server)} {bytes:F2} bytes per request");
+            Tell($"{load}-{ServerComparison.ModelOf(server)}", samples);
         }
     }
+
+    /// <summary>Says what one server allocated.</summary>
+    internal static void Tell(string what, List<Sample> samples) =>
+        Console.Error.WriteLine($"allocations {what} {Report.Median(samples.Select(static sample => sample.BytesPerRequest!.Value)):F2} bytes per request");
 }

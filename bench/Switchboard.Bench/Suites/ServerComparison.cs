@@ -9,8 +9,20 @@ internal static class ServerComparison
     internal static async Task RunAsync(string suite, BenchOptions options, LoadRequest request, CancellationToken stop)
     {
         (List<Server> ours, List<Server> peers) = Competitors(options);
+        await RunAsync(suite + Suffix("connections", options.Connections) + Suffix("bytes", options.Size), ours, peers, options, request, stop);
+    }
+
+    /// <param name="load">What the result lines call it.</param>
+    /// <param name="ours">Each of these is compared</param>
+    /// <param name="peers">with each of these.</param>
+    /// <param name="options">How many rounds.</param>
+    /// <param name="request">What is sent.</param>
+    /// <param name="stop">Ends the run.</param>
+    /// <returns>What was measured, for each server.</returns>
+    internal static async Task<IReadOnlyDictionary<string, List<Sample>>> RunAsync(
+        string load, List<Server> ours, List<Server> peers, BenchOptions options, LoadRequest request, CancellationToken stop)
+    {
         IReadOnlyDictionary<string, List<Sample>> samples = await Contest.RunAsync([.. ours, .. peers], options, request, stop);
-        string load = suite + Suffix("connections", options.Connections) + Suffix("bytes", options.Size);
         foreach (Server our in ours)
         {
             string model = ModelOf(our.Name);
@@ -25,12 +37,15 @@ internal static class ServerComparison
                 }
             }
         }
+        return samples;
     }
 
     /// <summary>Those that the options ask for, of all that this machine can run.</summary>
-    internal static (List<Server> Ours, List<Server> Peers) Competitors(BenchOptions options)
+    internal static (List<Server> Ours, List<Server> Peers) Competitors(BenchOptions options) => Competitors(ServerList.Find(), options);
+
+    /// <summary>Those of some that the options ask for.</summary>
+    internal static (List<Server> Ours, List<Server> Peers) Competitors(IReadOnlyList<Server> all, BenchOptions options)
     {
-        IReadOnlyList<Server> all = ServerList.Find();
         return (Choose(all.Where(IsOurs), options.Ours), Choose(all.Where(server => !IsOurs(server)), options.Peers));
     }
 
