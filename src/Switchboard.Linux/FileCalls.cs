@@ -33,6 +33,20 @@ public static partial class FileCalls
         return new FileIdentity(*(uint*)(status + 136), *(uint*)(status + 140), *(ulong*)(status + 32), (*(ushort*)(status + 28) & TypeMask) == SocketType);
     }
 
+    /// <summary>Gives a file to a user, a group or both, as <c>lchown(2)</c>: of a link the link itself.</summary>
+    /// <param name="path">The path.</param>
+    /// <param name="user">The user's number; null to leave it.</param>
+    /// <param name="group">The group's number; null to leave it.</param>
+    /// <returns>Success or the error: only root gives files away, and others give theirs to groups that they are in.</returns>
+    public static CallResult SetOwner(string path, uint? user, uint? group)
+    {
+        ArgumentNullException.ThrowIfNull(path);
+        return CallResult.Of(lchown(path, user ?? uint.MaxValue, group ?? uint.MaxValue), Marshal.GetLastPInvokeError());
+    }
+
+    [LibraryImport(LibC.Name, StringMarshalling = StringMarshalling.Utf8, SetLastError = true)]
+    private static partial int lchown(string path, uint user, uint group);
+
     [LibraryImport(LibC.Name, StringMarshalling = StringMarshalling.Utf8)]
     private static unsafe partial int statx(int directory, string path, int flags, uint mask, byte* status);
 }

@@ -58,8 +58,18 @@ public static partial class ProcessCalls
     /// <returns>The user's number.</returns>
     public static uint EffectiveUser() => geteuid();
 
+    /// <summary>Sets which rights new files and folders of this process never have, as <c>umask(2)</c>. All threads have the same.
+    /// Never fails.</summary>
+    /// <param name="mask">The rights that are taken away: those of group and others, for example. Bits beyond 0777 count for
+    /// nothing.</param>
+    /// <returns>The mask that held before.</returns>
+    public static UnixFileMode SetCreationMask(UnixFileMode mask) => (UnixFileMode)umask((uint)mask);
+
     [LibraryImport(LibC.Name)]
     private static partial uint geteuid();
+
+    [LibraryImport(LibC.Name)]
+    private static partial uint umask(uint mask);
 
     [LibraryImport(LibC.Name, SetLastError = true)]
     private static unsafe partial int getrlimit(int resource, Limits* limits);

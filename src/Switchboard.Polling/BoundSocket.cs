@@ -39,13 +39,9 @@ public static partial class BoundSocket
                 }
                 SetForCallers(descriptor, type, options);
             }
-            if (options.UnixMode is { } mode && FileOf(address) is { } path && !OperatingSystem.IsWindows())
+            if (FileOf(address) is { } path)
             {
-                // The file gets the mode of the socket, less the umask; what that took away is given back then.
-                using var socket = new SafeFileHandle(descriptor, ownsHandle: false);
-                File.SetUnixFileMode(socket, mode);
-                SocketCalls.Bind(descriptor, address);
-                File.SetUnixFileMode(path, mode);
+                BindFile(descriptor, address, path, options);
             }
             else
             {
@@ -65,6 +61,35 @@ public static partial class BoundSocket
     /// <returns>The path or null.</returns>
     public static string? FileOf(EndPoint? address) =>
         address is UnixDomainSocketEndPoint unix && unix.ToString() is [not '@' and not '\0', ..] path ? path : null;
+
+    private static void BindFile(int descriptor, EndPoint address, string path, ListenerOptions options)
+    {
+        uint? user = options.UnixUser is { } userName ? AccountNames.UserId(userName) : null;
+        uint? group = options.UnixGroup is { } groupName ? AccountNames.GroupId(groupName) : null;
+        if (options.UnixMode is { } first && !OperatingSystem.IsWindows())
+        {
+            // The file gets the mode of the socket, less the umask; what that took away is given back then.
+            using var socket = new SafeFileHandle(descriptor, ownsHandle: false);
+            File.SetUnixFileMode(socket, first);
+        }
+        SocketCalls.Bind(descriptor, address);
+        try
+        {
+            if (options.UnixMode is { } mode && !OperatingSystem.IsWindows())
+            {
+                File.SetUnixFileMode(path, mode);
+            }
+            if (user is not null || group is not null)
+            {
+                FileCalls.SetOwner(path, user, group).OrThrow("chown", $"{path} (UnixUser {options.UnixUser ?? "not set"}, UnixGroup {options.UnixGroup ?? "not set"})");
+            }
+        }
+        catch
+        {
+            File.Delete(path);
+            throw;
+        }
+    }
 
     private static void SetForCallers(int descriptor, SocketType type, ListenerOptions options)
     {

@@ -42,8 +42,10 @@ public sealed class ControlServer : UnixStreamServer
     /// look at the peer protects it.</param>
     /// <param name="commands">What it can be asked, by name.</param>
     /// <param name="loggerFactory">Where log records go; null for warnings and errors to standard error.</param>
-    public ControlServer(ServerAddress address, IReadOnlyDictionary<string, ControlCommand> commands, ILoggerFactory? loggerFactory = null)
-        : base(address, Factory(commands), Concurrency.EventLoop(), _options with { LoggerFactory = loggerFactory, Name = $"control {address}" })
+    /// <param name="owner">The user that the socket's file is given to, by name or number, for a process that is root now and
+    /// becomes that user (<see cref="Privileges"/>); null for the user of this process.</param>
+    public ControlServer(ServerAddress address, IReadOnlyDictionary<string, ControlCommand> commands, ILoggerFactory? loggerFactory = null, string? owner = null)
+        : base(address, Factory(commands), Concurrency.EventLoop(), _options with { LoggerFactory = loggerFactory, Name = $"control {address}", Socket = _options.Socket with { UnixUser = owner } })
     {
     }
 

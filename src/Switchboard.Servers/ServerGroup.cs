@@ -113,6 +113,27 @@ public sealed class ServerGroup : IAsyncDisposable
     /// <returns>False if it has ended or never was.</returns>
     public bool End(long id, string? why = null) => Streams.Any(server => server.End(id, why));
 
+    /// <summary>Gives all servers their addresses, or none; callers can't come in yet. Done by <see cref="StartAsync"/> if it was not
+    /// done before; call it for what must come between, such as <see cref="Privileges.DropTo(Account)"/>.</summary>
+    /// <exception cref="ServerGroupException">A server failed; the exception says which, and why. The others are stopped and their
+    /// addresses free again.</exception>
+    public void Bind()
+    {
+        foreach (SocketServer server in _servers)
+        {
+            try
+            {
+                server.Bind();
+            }
+            catch (Exception exception) when (IsOfStart(exception))
+            {
+                // Nothing runs yet that would have to be waited for.
+                _ = StopAfterAsync(server, exception);
+                throw _failure!;
+            }
+        }
+    }
+
     /// <summary>Starts all servers, or none: all are bound before the first takes a caller, and if one fails, the others are
     /// stopped and their addresses free again.</summary>
     /// <param name="cancellation">Ends the start.</param>
@@ -132,14 +153,10 @@ public sealed class ServerGroup : IAsyncDisposable
 
     private async Task StartAllAsync()
     {
+        Bind();
         SocketServer current = _servers[0];
         try
         {
-            foreach (SocketServer server in _servers)
-            {
-                current = server;
-                server.Bind();
-            }
             foreach (SocketServer server in _servers)
             {
                 current = server;
@@ -151,13 +168,20 @@ public sealed class ServerGroup : IAsyncDisposable
                 await server.StartAsync().ConfigureAwait(false);
             }
         }
-        catch (Exception exception) when (exception is IOException or InvalidOperationException or UnauthorizedAccessException)
+        catch (Exception exception) when (IsOfStart(exception))
         {
-            _failure = new ServerGroupException(current, $"{current.Name} could not be started, so none of the group is: {exception.Message}", exception);
-            await StopAsync(TimeSpan.Zero).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-            throw _failure;
+            await StopAfterAsync(current, exception).ConfigureAwait(false);
+            throw _failure!;
         }
         Watch();
+    }
+
+    private static bool IsOfStart(Exception exception) => exception is IOException or InvalidOperationException or UnauthorizedAccessException;
+
+    private async Task StopAfterAsync(SocketServer failed, Exception exception)
+    {
+        _failure = new ServerGroupException(failed, $"{failed.Name} could not be started, so none of the group is: {exception.Message}", exception);
+        await StopAsync(TimeSpan.Zero).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
     }
 
     /// <summary>Starts and serves until it is stopped.</summary>

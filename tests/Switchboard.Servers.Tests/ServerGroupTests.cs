@@ -39,6 +39,28 @@ public sealed class ServerGroupTests
 
     [Theory(Timeout = Deadline.Milliseconds)]
     [MemberData(nameof(Models.All), MemberType = typeof(Models))]
+    public async Task Binding_gives_all_their_addresses_or_none_and_lets_nobody_in_before_the_start(Model model)
+    {
+        using var folder = new TemporaryFolder();
+        Concurrency concurrency = model.Make();
+        var port = new TcpServer("127.0.0.1:0", LineEcho.ServeAsync, concurrency);
+        await using var group = new ServerGroup(port, new UnixStreamServer(folder.Address("first"), LineEcho.ServeAsync, concurrency));
+        group.Bind();
+        Assert.True(File.Exists(folder.File("first")));
+        await Assert.ThrowsAsync<System.Net.Sockets.SocketException>(() => Caller.ConnectAsync(port));
+        await group.StartAsync().InTime();
+        using Caller caller = await Caller.ConnectAsync(port);
+        await caller.SayAsync("after the start");
+
+        Concurrency another = model.Make();
+        var busy = new TcpServer(port.LocalEndPoint!, LineEcho.ServeAsync, another);
+        await using var second = new ServerGroup(new UnixStreamServer(folder.Address("second"), LineEcho.ServeAsync, another), busy);
+        Assert.Equal(busy, Assert.Throws<ServerGroupException>(second.Bind).Server);
+        Assert.False(File.Exists(folder.File("second")));
+    }
+
+    [Theory(Timeout = Deadline.Milliseconds)]
+    [MemberData(nameof(Models.All), MemberType = typeof(Models))]
     public async Task A_port_that_is_busy_stops_them_all_and_is_named(Model model)
     {
         using var folder = new TemporaryFolder();
