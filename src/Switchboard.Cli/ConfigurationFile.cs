@@ -61,15 +61,14 @@ internal sealed record ConfigurationFile(Dictionary<string, string> Top, List<Di
                 IEnumerable<string> allowed = others.Concat(where.Length == 0 ? [EndpointsKey] : []).Concat(Setting.All.Where(one => isAllowed(one)).Select(static one => one.Name));
                 throw new MisuseException($"{path}: there is no key {where}{key}. Allowed are {string.Join(", ", allowed)}.");
             }
-            string value = node is JsonValue && node.GetValueKind() is JsonValueKind.String or JsonValueKind.Number or JsonValueKind.True or JsonValueKind.False
-                ? node.ToString() is var text && node.GetValueKind() is JsonValueKind.True or JsonValueKind.False ? text.ToLowerInvariant() : text
-                : throw new MisuseException($"{path}: {where}{key} must be a text, a number, true or false.");
+            string value = Text(node, isList: setting is { IsList: true })
+                ?? throw new MisuseException($"{path}: {where}{key} must be a text, a number, true or false{(setting is { IsList: true } ? ", or a list of texts" : "")}.");
             try
             {
-                setting?.Check(value);
+                setting?.CheckAll(value);
                 if (key == Bind)
                 {
-                    EndpointAddress.Parse(value);
+                    EndpointAddress.Check(value);
                 }
             }
             catch (FormatException exception)
@@ -80,4 +79,20 @@ internal sealed record ConfigurationFile(Dictionary<string, string> Top, List<Di
         }
         return found;
     }
+
+    /// <summary>A value as it stands on the command line; null for what is none.</summary>
+    private static string? Text(JsonNode? node, bool isList) => node switch
+    {
+        JsonArray { Count: > 0 } list when isList => list.Select(static element => element is JsonValue ? Text(element, isList: false) : null).ToArray() is var texts && texts.Contains(null)
+            ? null
+            : string.Join(Setting.Separator, texts),
+        JsonValue value => value.GetValueKind() switch
+        {
+            JsonValueKind.String or JsonValueKind.Number => value.ToString(),
+            JsonValueKind.True => "true",
+            JsonValueKind.False => "false",
+            _ => null,
+        },
+        _ => null,
+    };
 }

@@ -92,6 +92,12 @@ internal sealed class ControlCommands(ServePlan plan, ServerGroup group, Action 
             ["paused"] = statistics.Paused,
             ["delay"] = delay is { } time ? Seconds(time) : null,
             ["ended"] = ended,
+            ["tls"] = server.Options.Tls is { } tls ? CertificateStatus.Of(tls) : null,
+            ["proxy"] = server.Options.ProxyProtocol is { } proxy ? new JsonObject
+            {
+                ["trusted"] = new JsonArray([.. proxy.Trusted.Select(static network => (JsonNode)network.ToString())]),
+                ["untrusted"] = proxy.Untrusted.ToString().ToLowerInvariant(),
+            } : null,
             ["settings"] = settings,
         };
     }
@@ -105,6 +111,8 @@ internal sealed class ControlCommands(ServePlan plan, ServerGroup group, Action 
         ["age"] = Seconds(connection.Age),
         ["received"] = connection.Received,
         ["sent"] = connection.Sent,
+        ["tls"] = connection.Tls is { } tls ? CertificateStatus.Of(tls) : null,
+        ["proxy"] = connection.Proxy is { } header ? new JsonObject { ["version"] = header.Version, ["address"] = connection.DirectEndPoint is { } direct ? ServerAddress.Describe(direct) : null } : null,
     };
 
     private JsonObject EndConnection(JsonObject request)

@@ -10,13 +10,16 @@ namespace Switchboard.Cli;
 /// <param name="Settings">What was set for it, by name; the defaults are not in it.</param>
 internal sealed record EndpointPlan(string Bind, string Handler, IReadOnlyDictionary<string, string> Settings)
 {
+    /// <summary>What kind of address it is; of a socket that is passed on, all that it may be.</summary>
+    internal EndpointKinds Kinds => EndpointAddress.KindsOf(Bind);
+
     /// <summary>What holds: what was set, or the default; null for off.</summary>
     internal string? Effective(string name) => Settings.TryGetValue(name, out string? value) ? value : Setting.Find(name)!.Standard;
 
     /// <summary>The names and values that hold, without those of other models and those that are off.</summary>
     internal IEnumerable<(string Name, string Value)> EffectiveSettings =>
         from setting in Setting.All
-        where !setting.OfProgram && (setting.Model is null || setting.Model == Effective("model"))
+        where !setting.OfProgram && setting.IsFor(this)
         let value = Effective(setting.Name)
         where value is not null
         select (setting.Name, value);
@@ -38,12 +41,14 @@ internal sealed record EndpointPlan(string Bind, string Handler, IReadOnlyDictio
         return model;
     }
 
-    internal ServerOptions Options(TimeSpan grace, ILoggerFactory loggers) => new()
+    /// <exception cref="MisuseException">A file that is named can't be used.</exception>
+    internal ServerOptions Options(TimeSpan grace, Certificates certificates, ILoggerFactory loggers) => new()
     {
         Backlog = Values.Count(Effective("backlog")!, 0),
         Grace = grace,
         Limits = new ConnectionLimits
         {
+            Handshake = Values.Limit(Effective("handshake")!),
             FirstByte = Values.Limit(Effective("first-byte")!),
             Idle = Values.Limit(Effective("idle")!),
             WriteStall = Values.Limit(Effective("write-stall")!),
@@ -52,10 +57,37 @@ internal sealed record EndpointPlan(string Bind, string Handler, IReadOnlyDictio
             PendingSend = Values.Size(Effective("pending-send")!),
             SlowPeer = Effective("slow-peer") == "end" ? SlowPeer.End : SlowPeer.Skip,
         },
-        Callers = new CallerLimits { Connections = Count("max-connections"), ConnectionsPerAddress = Count("max-per-address"), AcceptsPerSecond = Count("accept-rate"), WhenFull = Full },
-        Socket = new ListenerOptions { ReusePort = Values.Switch(Effective("reuse-port")!), UnixMode = Effective("unix-mode") is { } mode ? Values.Mode(mode) : null },
+        Callers = new CallerLimits
+        {
+            Connections = Count("max-connections"),
+            ConnectionsPerAddress = Count("max-per-address"),
+            IPv6Prefix = Values.Count(Effective("ipv6-prefix")!, 1),
+            AcceptsPerSecond = Count("accept-rate"),
+            AcceptBurst = Count("accept-burst"),
+            WhenFull = Full,
+        },
+        Socket = Socket(),
+        MaxPacketSize = Values.Size(Effective("max-packet")!),
+        Tls = TlsPlan.Of(this, certificates),
+        ProxyProtocol = Of(Setting.Proxies) is { } networks
+            ? ProxyProtocolOptions.From(Setting.Elements(networks)) with { Untrusted = Effective("proxy-untrusted") == Setting.Refuse ? UntrustedSender.Refuse : UntrustedSender.Serve }
+            : null,
         LoggerFactory = loggers,
     };
+
+    /// <summary>What holds of a setting that is for this kind of address; null for off, and where it is for others.</summary>
+    internal string? Of(string name) => Setting.Find(name)!.IsFor(this) ? Effective(name) : null;
+
+    private ListenerOptions Socket()
+    {
+        var options = new ListenerOptions
+        {
+            ReusePort = Values.Switch(Effective("reuse-port")!),
+            UnixMode = Effective("unix-mode") is { } mode ? Values.Mode(mode) : null,
+            UserTimeout = Effective("user-timeout") is { } time ? Values.UserTimeout(time) : null,
+        };
+        return Values.KeepAlive(Effective("keep-alive")!) is { } silence ? options with { KeepAliveTime = silence } : options with { KeepAlive = false };
+    }
 
     private WhenFull Full => Effective("when-full") == Setting.Refuse ? WhenFull.Refuse : WhenFull.Wait;
 

@@ -9,7 +9,7 @@ internal sealed class HandlerAssembly(string path)
 {
     /// <summary>Finds a handler.</summary>
     /// <param name="name">Its name with or without its namespace; null for the only one.</param>
-    /// <exception cref="CommandException">The assembly can't be loaded, or which handler is meant can't be said.</exception>
+    /// <exception cref="UnusableException">The assembly can't be loaded, or which handler is meant can't be said.</exception>
     internal Type Find(string? name)
     {
         Type[] handlers = [.. Types().Where(static type => type is { IsAbstract: false, ContainsGenericParameters: false } && typeof(CallHandler).IsAssignableFrom(type)).OrderBy(static type => type.FullName, StringComparer.Ordinal)];
@@ -20,10 +20,10 @@ internal sealed class HandlerAssembly(string path)
         return meant switch
         {
             [{ } handler] when handler.GetConstructor(Type.EmptyTypes) is not null => handler,
-            [{ } handler] => throw new CommandException($"{handler.FullName} has no public constructor without parameters, so it can't be made here. Add one, or serve it from a program that gives it what it needs."),
-            [] when name is null || handlers.Length == 0 => throw new CommandException($"{path} has nothing to serve. {list}"),
-            [] => throw new CommandException($"{path} has no handler '{name}'. {list}"),
-            _ => throw new CommandException($"{path} has several handlers: write {Path.GetFileName(path)}:HANDLER. {list}"),
+            [{ } handler] => throw new UnusableException($"{handler.FullName} has no public constructor without parameters, so it can't be made here. Add one, or serve it from a program that gives it what it needs."),
+            [] when name is null || handlers.Length == 0 => throw new UnusableException($"{path} has nothing to serve. {list}"),
+            [] => throw new UnusableException($"{path} has no handler '{name}'. {list}"),
+            _ => throw new UnusableException($"{path} has several handlers: write {Path.GetFileName(path)}:HANDLER. {list}"),
         };
     }
 
@@ -35,12 +35,12 @@ internal sealed class HandlerAssembly(string path)
         }
         catch (BadImageFormatException exception)
         {
-            throw new CommandException($"{path} is not a .NET assembly. Give the path of the .dll that the build wrote.", exception);
+            throw new UnusableException($"{path} is not a .NET assembly. Give the path of the .dll that the build wrote.", exception);
         }
         catch (ReflectionTypeLoadException exception)
         {
             string why = exception.LoaderExceptions.FirstOrDefault(static inner => inner is not null)?.Message ?? exception.Message;
-            throw new CommandException($"{path} can't be loaded: {why} Give the path that the build or publish wrote, with its dependencies and its .deps.json beside it.", exception);
+            throw new UnusableException($"{path} can't be loaded: {why} Give the path that the build or publish wrote, with its dependencies and its .deps.json beside it.", exception);
         }
     }
 

@@ -21,7 +21,7 @@ internal sealed record HandlerChoice(Func<RequestHandler>? Make, Func<BlockingRe
     internal static string SampleNames => string.Join(", ", _samples.Keys);
 
     /// <summary>Finds what the command line names: a sample, or ASSEMBLY[:HANDLER].</summary>
-    /// <exception cref="CommandException">It can't be found or served.</exception>
+    /// <exception cref="UnusableException">It can't be found or served.</exception>
     internal static HandlerChoice Of(string what)
     {
         if (_samples.TryGetValue(what, out Func<HandlerChoice>? sample))
@@ -36,12 +36,12 @@ internal sealed record HandlerChoice(Func<RequestHandler>? Make, Func<BlockingRe
         }
         if (!File.Exists(path))
         {
-            throw new CommandException($"'{what}' is not a sample ({SampleNames}), and there is no assembly {Path.GetFullPath(path)}. Name a sample, or give the path of a .dll, with :HANDLER after it where it has several handlers.");
+            throw new UnusableException($"'{what}' is not a sample ({SampleNames}), and there is no assembly {Path.GetFullPath(path)}. Name a sample, or give the path of a .dll, with :HANDLER after it where it has several handlers.");
         }
         return Of(new HandlerAssembly(Path.GetFullPath(path)).Find(name));
     }
 
-    /// <exception cref="CommandException">The handler is not for this kind of address.</exception>
+    /// <exception cref="UnusableException">The handler is not for this kind of address.</exception>
     internal SocketServer Serve(string what, EndpointAddress where, Concurrency concurrency, ServerOptions options)
     {
         ServerAddress address = where.Address;
@@ -50,7 +50,7 @@ internal sealed record HandlerChoice(Func<RequestHandler>? Make, Func<BlockingRe
         {
             return MakeDatagram is not null
                 ? new UdpServer(address, MakeDatagram, concurrency, options)
-                : throw new CommandException($"{what} serves connections, not datagrams, so it can't be bound to udp:{address}.");
+                : throw new UnusableException($"{what} serves connections, not datagrams, so it can't be bound to udp:{address}.");
         }
         return (isUnix, Make, MakeBlocking) switch
         {
@@ -58,7 +58,7 @@ internal sealed record HandlerChoice(Func<RequestHandler>? Make, Func<BlockingRe
             (true, null, not null) => new UnixStreamServer(address, MakeBlocking, concurrency, options),
             (false, not null, _) => new TcpServer(address, Make, concurrency, options),
             (false, null, not null) => new TcpServer(address, MakeBlocking, concurrency, options),
-            _ => throw new CommandException($"{what} serves datagrams, not connections. Bind it to udp:{address}."),
+            _ => throw new UnusableException($"{what} serves datagrams, not connections. Bind it to udp:{address}."),
         };
     }
 

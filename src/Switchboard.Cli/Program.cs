@@ -31,6 +31,11 @@ catch (MisuseException exception)
     await Console.Error.WriteLineAsync(exception.Message);
     return await MisusedAsync();
 }
+catch (UnusableException exception)
+{
+    await Console.Error.WriteLineAsync(exception.Message);
+    return Misused;
+}
 catch (Exception exception) when (exception is CommandException or IOException or UnauthorizedAccessException or FormatException or PlatformNotSupportedException)
 {
     await Console.Error.WriteLineAsync(exception.Message);

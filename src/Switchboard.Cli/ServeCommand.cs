@@ -14,9 +14,23 @@ internal static class ServeCommand
         };
         var bind = new Option<string[]>("--bind", "-b")
         {
-            Description = $"Where to listen, again for each place: HOST:PORT (an IPv4 address, an IPv6 address in brackets, localhost, or * for all; port 0 takes a free one), udp:HOST:PORT, unix:PATH, or unix:@NAME. [default: {ServePlan.StandardBind}]",
+            Description = $"Where to listen, again for each place: HOST:PORT (an IPv4 address, an IPv6 address in brackets, localhost, or * for all; port 0 takes a free one), udp:HOST:PORT, unix:PATH, unix:@NAME, or a socket that is passed on, fd:NUMBER or systemd:NAME. [default: {ServePlan.StandardBind}]",
             HelpName = "HOST:PORT|udp:HOST:PORT|unix:PATH",
         };
+        bind.Validators.Add(static result =>
+        {
+            foreach (string text in result.Tokens.Select(static token => token.Value))
+            {
+                try
+                {
+                    EndpointAddress.Check(text);
+                }
+                catch (FormatException exception)
+                {
+                    result.AddError($"--bind: {exception.Message}");
+                }
+            }
+        });
         var config = new Option<string?>("--config", "-c") { Description = "A file that says what is served where, in JSON. Its keys are these options' names; what the command line says wins.", HelpName = "FILE" };
         var check = new Option<bool>("--check-config") { Description = "Only look whether all can be understood, and print what would hold." };
         var command = new Command("serve", "Serves a built-in sample or the handler of an assembly, until Ctrl+C or SIGTERM. Then it takes no more callers and lets those that it has go on for the grace time; a second signal ends it at once.")
@@ -32,11 +46,7 @@ internal static class ServeCommand
             ServePlan plan = ServePlan.Of(line.GetValue(what), line.GetValue(bind) ?? [], given, line.GetValue(config));
             if (line.GetValue(check))
             {
-                foreach (EndpointPlan endpoint in plan.Endpoints)
-                {
-                    EndpointAddress.Parse(endpoint.Bind);
-                    HandlerChoice.Of(endpoint.Handler);
-                }
+                await Serving.CheckAsync(plan);
                 await line.InvocationConfiguration.Output.WriteLineAsync(plan.ToString());
                 return 0;
             }
@@ -48,18 +58,17 @@ internal static class ServeCommand
     private static Option<string> OptionFor(Setting setting)
     {
         string name = $"--{setting.Name}";
-        bool isSwitch = setting.Form == "true|false";
         var option = new Option<string>(name, setting.Name switch { "model" => ["-m"], "log-level" => ["-l"], _ => [] })
         {
             Description = setting.Help,
             HelpName = setting.Form,
-            Arity = isSwitch ? ArgumentArity.ZeroOrOne : ArgumentArity.ExactlyOne,
+            Arity = setting.IsSwitch ? ArgumentArity.ZeroOrOne : setting.IsList ? ArgumentArity.OneOrMore : ArgumentArity.ExactlyOne,
             CustomParser = word =>
             {
-                string text = word.Tokens is [var token, ..] ? token.Value : "true";
+                string text = word.Tokens.Count == 0 ? "true" : string.Join(Setting.Separator, word.Tokens.Select(static token => token.Value));
                 try
                 {
-                    setting.Check(text);
+                    setting.CheckAll(text);
                 }
                 catch (FormatException exception)
                 {
@@ -68,7 +77,7 @@ internal static class ServeCommand
                 return text;
             },
         };
-        if (setting.Standard is { } standard && !isSwitch)
+        if (setting.Standard is { } standard && !setting.IsSwitch)
         {
             option.DefaultValueFactory = _ => standard;
         }

@@ -7,13 +7,19 @@ namespace Switchboard.Cli;
 /// <summary>All that is to be served: the command line over the configuration file over the defaults.</summary>
 /// <param name="Endpoints">Where, with what holds there.</param>
 /// <param name="Program">What was set for the whole program.</param>
-internal sealed record ServePlan(IReadOnlyList<EndpointPlan> Endpoints, IReadOnlyDictionary<string, string> Program)
+/// <param name="File">The configuration file; null for none.</param>
+internal sealed record ServePlan(IReadOnlyList<EndpointPlan> Endpoints, IReadOnlyDictionary<string, string> Program, string? File)
 {
     internal const string StandardBind = "127.0.0.1:8009";
 
     private static readonly JsonSerializerOptions _written = new() { WriteIndented = true, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
     internal string? Effective(string name) => Program.TryGetValue(name, out string? value) ? value : Setting.Find(name)!.Standard;
+
+    /// <summary>The files that are read at the start and never again.</summary>
+    internal IEnumerable<string> FilesReadOnce => Endpoints
+        .SelectMany(static endpoint => (IEnumerable<string?>)[endpoint.Of("tls-client-ca"), endpoint.Of("tls-password") is { } place ? TlsPassword.File(place) : null])
+        .Prepend(File).OfType<string>().Distinct(StringComparer.Ordinal);
 
     /// <exception cref="MisuseException">The words or the file are wrong.</exception>
     internal static ServePlan Of(string? what, string[] binds, Dictionary<string, string> given, string? file)
@@ -41,20 +47,14 @@ internal sealed record ServePlan(IReadOnlyList<EndpointPlan> Endpoints, IReadOnl
                 }
             }
             var endpoint = new EndpointPlan(bind, handler, settings);
-            Refuse(row, endpoint, $"{file}: {bind}: ", "", "model");
             endpoints.Add(endpoint);
+            Refuse(row, [endpoint], $"{file}: {bind}: ", "");
         }
-        // What holds for all may be meant for some; but where it fits none, it is a mistake.
-        foreach (Dictionary<string, string> wide in (Dictionary<string, string>[])[config?.Top ?? [], given])
-        {
-            if (endpoints.Select(static endpoint => endpoint.Effective("model")).Distinct().Count() == 1)
-            {
-                Refuse(wide, endpoints[0], wide == given ? "" : $"{file}: ", wide == given ? "--" : "", "--model");
-            }
-        }
+        Refuse(config?.Top ?? [], endpoints, $"{file}: ", "");
+        Refuse(given, endpoints, "", "--");
         Dictionary<string, string> program = (config?.Top ?? []).Concat(given).Where(static row => Setting.Find(row.Key) is { OfProgram: true })
             .GroupBy(static row => row.Key).ToDictionary(static rows => rows.Key, static rows => rows.Last().Value, StringComparer.Ordinal);
-        return new ServePlan(endpoints, program);
+        return new ServePlan(endpoints, program, file);
     }
 
     /// <summary>What would hold, as a configuration file.</summary>
@@ -82,19 +82,16 @@ internal sealed record ServePlan(IReadOnlyList<EndpointPlan> Endpoints, IReadOnl
         return root.ToJsonString(_written);
     }
 
-    /// <summary>Refuses what was set for a model that is not chosen.</summary>
-    private static void Refuse(Dictionary<string, string> set, EndpointPlan endpoint, string before, string dashes, string modelName)
+    /// <summary>Refuses what was set and fits nowhere. What holds for all may be meant for some; but where it fits none, it is a
+    /// mistake.</summary>
+    private static void Refuse(Dictionary<string, string> set, List<EndpointPlan> endpoints, string before, string dashes)
     {
-        string model = endpoint.Effective("model")!;
-        foreach (Setting setting in Setting.All.Where(setting => set.ContainsKey(setting.Name)))
+        foreach (Setting setting in Setting.All.Where(setting => !setting.OfProgram && set.ContainsKey(setting.Name)))
         {
-            if (setting.Model is { } its && its != model)
+            string?[] reasons = [.. endpoints.Select(endpoint => setting.Misfit(endpoint, dashes))];
+            if (!reasons.Contains(null))
             {
-                throw new MisuseException($"{before}{dashes}{setting.Name} is for {modelName} {its}, not for {modelName} {model}.");
-            }
-            if (setting.Name == "when-full" && model != Setting.Threads && !endpoint.Settings.ContainsKey("max-connections"))
-            {
-                throw new MisuseException($"{before}{dashes}{setting.Name} is for {modelName} {Setting.Threads} or {dashes}max-connections, not for {modelName} {model}.");
+                throw new MisuseException($"{before}{dashes}{setting.Name} {reasons[0]}");
             }
         }
     }

@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
 using Switchboard.Servers;
 
 namespace Switchboard.Cli;
@@ -11,19 +12,10 @@ internal static class Serving
     {
         LogLevel level = Enum.Parse<LogLevel>(plan.Effective("log-level")!, ignoreCase: true);
         using var loggers = new LineLogger(error, level, TimeProvider.System);
-        TimeSpan grace = Values.Time(plan.Effective("grace")!);
-        var handlers = new Dictionary<string, HandlerChoice>(StringComparer.Ordinal);
-        var models = new Dictionary<string, Concurrency>(StringComparer.Ordinal);
-        var servers = new List<SocketServer>();
-        foreach (EndpointPlan endpoint in plan.Endpoints)
-        {
-            if (!handlers.TryGetValue(endpoint.Handler, out HandlerChoice? handler))
-            {
-                handlers[endpoint.Handler] = handler = HandlerChoice.Of(endpoint.Handler);
-            }
-            servers.Add(handler.Serve(endpoint.Handler, EndpointAddress.Parse(endpoint.Bind), endpoint.Concurrency(models), endpoint.Options(grace, loggers)));
-        }
+        var certificates = new Certificates();
+        SocketServer[] servers = [.. new Endpoints(plan, certificates, loggers).MakeAll()];
         await using var group = new ServerGroup(servers);
+        using var manager = ServiceManager.FromEnvironment(group);
 
         // The first signal of either kind stops in good order. A second one is left to the kernel, which ends the process.
         using var stop = new CancellationTokenSource();
@@ -37,12 +29,15 @@ internal static class Serving
         }
         using PosixSignalRegistration interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, End);
         using PosixSignalRegistration terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, End);
+        var reload = new Reload(plan, certificates, manager, loggers);
+        // In a terminal it says that the terminal is gone.
+        using PosixSignalRegistration hangUp = PosixSignalRegistration.Create(PosixSignal.SIGHUP, Console.IsInputRedirected ? reload.OnSignal : End);
 
         try
         {
             await group.StartAsync();
         }
-        catch (ServerGroupException exception) when (servers.Count == 1)
+        catch (ServerGroupException exception) when (servers.Length == 1)
         {
             // With one endpoint there is no question which one it was.
             throw new CommandException(exception.InnerException!.Message, exception);
@@ -56,7 +51,26 @@ internal static class Serving
             await output.WriteLineAsync($"listening on {EndpointAddress.Describe(server)}");
         }
         await output.FlushAsync();
-        await group.ServeForeverAsync(stop.Token);
+        await manager.WhileAsync(() => group.ServeForeverAsync(stop.Token), stop.Token);
         return 0;
+    }
+
+    /// <summary>Looks at all that can be looked at without serving: words, handlers, files.</summary>
+    /// <exception cref="MisuseException">Something does not fit.</exception>
+    /// <exception cref="UnusableException">A handler or a file can't be used.</exception>
+    internal static async Task CheckAsync(ServePlan plan)
+    {
+        var endpoints = new Endpoints(plan, new Certificates(), NullLoggerFactory.Instance);
+        foreach (EndpointPlan endpoint in plan.Endpoints)
+        {
+            if (EndpointAddress.IsPassed(endpoint.Bind))
+            {
+                endpoints.Check(endpoint);
+            }
+            else
+            {
+                await endpoints.Make(endpoint).DisposeAsync();
+            }
+        }
     }
 }

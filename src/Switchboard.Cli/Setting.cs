@@ -1,62 +1,83 @@
 namespace Switchboard.Cli;
 
+/// <summary>What kinds of address a setting is for.</summary>
+[Flags]
+internal enum EndpointKinds
+{
+    Tcp = 1,
+    Unix = 2,
+    Udp = 4,
+    Streams = Tcp | Unix,
+    Internet = Tcp | Udp,
+    All = Streams | Udp,
+}
+
 /// <summary>One thing that can be set: <c>--NAME</c> on the command line, <c>"NAME"</c> in the configuration file, and NAME in what
 /// <c>status</c> tells.</summary>
 /// <param name="Name">The name, without dashes in front.</param>
 /// <param name="Form">What a value looks like, for help.</param>
 /// <param name="Standard">The default; null for off.</param>
 /// <param name="Help">What it is for.</param>
-/// <param name="Check">Throws a <see cref="FormatException"/> if a value can't be read.</param>
-/// <param name="OfProgram">True if it is one for the whole program, false if each endpoint may have its own.</param>
-/// <param name="Model">The model that it is for; null for all.</param>
-internal sealed record Setting(string Name, string Form, string? Standard, string Help, Action<string> Check, bool OfProgram = false, string? Model = null)
+/// <param name="Check">Throws a <see cref="FormatException"/> if a value can't be read; of a list it is given each element.</param>
+internal sealed partial record Setting(string Name, string Form, string? Standard, string Help, Action<string> Check)
 {
-    internal const string Sequential = "sequential";
-    internal const string Threads = "threads";
-    internal const string EventLoop = "eventloop";
-    internal const string Tasks = "tasks";
-    internal const string Wait = "wait";
-    internal const string Refuse = "refuse";
+    /// <summary>Stands between the elements of a list.</summary>
+    internal const char Separator = ',';
 
-    internal static string[] Models { get; } = [Sequential, Threads, EventLoop, Tasks];
+    /// <summary>True if it is one for the whole program, false if each endpoint may have its own.</summary>
+    internal bool OfProgram { get; init; }
 
-    private static readonly string[] _full = [Wait, Refuse];
-    private static readonly string[] _slow = ["skip", "end"];
-    private static readonly string[] _levels = ["trace", "debug", "information", "warning", "error", "critical", "none"];
+    /// <summary>True if the value is a list: <c>a,b</c>, the option again for each, or a list in the file.</summary>
+    internal bool IsList { get; init; }
 
-    /// <summary>All of them.</summary>
-    internal static Setting[] All { get; } =
-    [
-        Choice("model", Models, Threads, "Where calls run: one after another, each on a thread of its own, all on event loops, or all on the thread pool."),
-        Count("limit", 1, "2048", "The most calls at once, for --model threads.") with { Model = Threads },
-        Count("max-connections", 1, "16384", "The most connections at once, under any model."),
-        Count("max-per-address", 1, null, "The most connections at once from one IP address; callers beyond it are refused."),
-        Choice("when-full", _full, Wait, "What becomes of callers beyond --limit or --max-connections: they wait in the backlog, or are refused."),
-        Count("accept-rate", 1, null, "The most callers that are accepted in a second; the others wait in the backlog."),
-        Count("loops", 0, "1", "How many event loops, for --model eventloop; 0 for one a processor.") with { Model = EventLoop },
-        Count("backlog", 0, "1024", "The most callers who wait to be accepted; the kernel caps it (net.core.somaxconn)."),
-        Limit("first-byte", "30s", "A caller who sends no first byte within this time is cut off; off for never."),
-        Limit("idle", "5m", "A caller from whom no byte comes for so long is cut off; off for never."),
-        Limit("write-stall", "30s", "A caller who takes no byte for so long is cut off; off for never."),
-        Limit("call", Values.Off, "A call that takes longer is cut off; off for never."),
-        Size("max-message", "1MiB", "The longest message of a framing."),
-        Size("pending-send", "64KiB", "How much of a broadcast may wait for one caller."),
-        Choice("slow-peer", _slow, "skip", "A caller for whom more than --pending-send waits misses the message, or is ended."),
-        new("reuse-port", "true|false", "false", "Share the port with other programs of the same user that set it too (SO_REUSEPORT).", static text => Values.Switch(text)),
-        new("unix-mode", "OCTAL", null, "The access mode of a Unix socket's file, in octal digits (600). Else the umask decides.", static text => Values.Mode(text)),
-        new("grace", "TIME", "30s", "How long calls may go on after a signal to end.", static text => Values.Time(text), OfProgram: true),
-        Choice("log-level", _levels, "information", "The least level of the log records that go to standard error. Callers are logged at debug.") with { OfProgram = true },
-        new("name", "NAME", null, "The name of this program for status, stop and end; the process's number unless given.", ControlPath.CheckName, OfProgram: true),
-        new("control", "PATH|none", null, "The control socket; unless given, NAME.sock in $XDG_RUNTIME_DIR/switchboard, for root in /run/switchboard.", ControlPath.Check, OfProgram: true),
-    ];
+    /// <summary>The model that it is for; null for all.</summary>
+    internal string? Model { get; init; }
+
+    /// <summary>The kinds of address that it is for.</summary>
+    internal EndpointKinds Kinds { get; init; } = EndpointKinds.All;
+
+    /// <summary>The setting without which it means nothing; null for none.</summary>
+    internal string? Needs { get; init; }
 
     internal static Setting? Find(string name) => Array.Find(All, setting => setting.Name == name);
 
-    private static Setting Count(string name, int least, string? standard, string help) => new(name, "N", standard, help, text => Values.Count(text, least));
+    internal static string[] Elements(string value) => value.Split(Separator);
 
-    private static Setting Limit(string name, string standard, string help) => new(name, "TIME", standard, help, static text => Values.Limit(text));
+    /// <summary>Throws a <see cref="FormatException"/> if a value can't be read, that goes on after the name and the value.</summary>
+    internal void CheckAll(string value)
+    {
+        foreach (string element in IsList ? Elements(value) : [value])
+        {
+            Check(element);
+        }
+    }
 
-    private static Setting Size(string name, string standard, string help) => new(name, "SIZE", standard, help, static text => Values.Size(text));
+    /// <summary>Why it means nothing at an endpoint, to be read after its name; null if it does.</summary>
+    /// <param name="endpoint">Where.</param>
+    /// <param name="dashes">What stands before the names of settings.</param>
+    internal string? Misfit(EndpointPlan endpoint, string dashes)
+    {
+        string model = endpoint.Effective("model")!;
+        return this switch
+        {
+            { Model: { } its } when its != model => $"is for {dashes}model {its}, not for {dashes}model {model}.",
+            { Name: "when-full" } when model != Threads && !endpoint.Settings.ContainsKey("max-connections") =>
+                $"is for {dashes}model {Threads} or {dashes}max-connections, not for {dashes}model {model}.",
+            _ when (Kinds & endpoint.Kinds) == 0 => $"is not for {endpoint.Bind}: it is for {Words(Kinds)}.",
+            { Needs: { } needs } when endpoint.Effective(needs) is null => $"means nothing without {dashes}{needs}.",
+            _ => null,
+        };
+    }
 
-    private static Setting Choice(string name, string[] words, string standard, string help) => new(name, string.Join('|', words), standard, help, text => Values.Word(text, words));
+    /// <summary>True if it holds at an endpoint, set there or not.</summary>
+    internal bool IsFor(EndpointPlan endpoint) => Name == "when-full" || Misfit(endpoint, "") is null;
+
+    private static string Words(EndpointKinds kinds) => kinds switch
+    {
+        EndpointKinds.Streams => "TCP and Unix sockets",
+        EndpointKinds.Unix => "Unix sockets",
+        EndpointKinds.Tcp => "TCP",
+        EndpointKinds.Udp => "UDP",
+        _ => "TCP and UDP",
+    };
 }

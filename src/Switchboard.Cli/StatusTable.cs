@@ -7,8 +7,8 @@ namespace Switchboard.Cli;
 /// <summary>What <c>status</c> tells, for people.</summary>
 internal static class StatusTable
 {
-    private static readonly string[] _endpoint = ["address", "handler", "model", "open", "accepted", "refused", "paused", "delay"];
-    private static readonly string[] _connection = ["id", "peer", "endpoint", "handler", "age", "received", "sent"];
+    private static readonly string[] _endpoint = ["address", "handler", "model", "open", "accepted", "refused", "paused", "delay", "tls", "proxy"];
+    private static readonly string[] _connection = ["id", "peer", "endpoint", "handler", "age", "received", "sent", "tls", "proxy"];
 
     internal static string Of(JsonObject status)
     {
@@ -18,6 +18,10 @@ internal static class StatusTable
         Rows(text, _endpoint, status["endpoints"]!.AsArray());
         foreach (JsonNode? endpoint in status["endpoints"]!.AsArray())
         {
+            foreach (JsonNode? certificate in endpoint!["tls"]?["certificates"]?.AsArray() ?? [])
+            {
+                text.AppendLine().Append(CultureInfo.InvariantCulture, $"{endpoint["address"]} certificate: {certificate!["subject"]} for {Names(certificate)}, expires {certificate["expires"]}, {Days(certificate["days"]!.GetValue<double>())}");
+            }
             if (endpoint!["ended"]!.AsObject() is { Count: > 0 } ended)
             {
                 text.AppendLine().Append(CultureInfo.InvariantCulture, $"{endpoint["address"]} ended: {string.Join(", ", ended.Select(static row => $"{row.Key} {row.Value}"))}");
@@ -46,7 +50,13 @@ internal static class StatusTable
         ("delay", null) => "blocked",
         (_, null) => "-",
         ("delay", _) => string.Create(CultureInfo.InvariantCulture, $"{value.GetValue<double>() * 1000:0.000} ms"),
+        ("tls", JsonObject tls) => $"{tls["version"] ?? $"{tls["min"]}+"}",
+        ("proxy", JsonObject proxy) => proxy["version"] is { } version ? $"v{version} from {proxy["address"]}" : "yes",
         ("age", _) => string.Create(CultureInfo.InvariantCulture, $"{value.GetValue<double>():0.0} s"),
         _ => value.ToString(),
     };
+
+    private static string Names(JsonNode certificate) => certificate["names"]!.AsArray() is { Count: > 0 } names ? string.Join(", ", names) : "no name";
+
+    private static string Days(double days) => days < 0 ? "EXPIRED" : string.Create(CultureInfo.InvariantCulture, $"in {days} days");
 }

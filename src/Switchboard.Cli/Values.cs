@@ -9,6 +9,7 @@ internal static class Values
     internal const string Off = "off";
 
     private const double MostSeconds = 1_000_000;
+    private const double MostKeepAlive = 32_767;
 
     private static readonly (string Unit, double Seconds)[] _times = [("ms", 0.001), ("s", 1), ("m", 60), ("h", 3600)];
     private static readonly (string Unit, long Bytes)[] _sizes = [("KiB", 1L << 10), ("MiB", 1L << 20), ("GiB", 1L << 30), ("B", 1)];
@@ -50,10 +51,37 @@ internal static class Values
             : throw new FormatException($"is not a size from 1 to {int.MaxValue} bytes: write 512, 64KiB, 1MiB or 1GiB.");
     }
 
-    internal static int Count(string text, int least) =>
-        int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out int value) && value >= least
+    /// <summary>Reads how long a silent connection waits for the kernel's question; null for never.</summary>
+    internal static TimeSpan? KeepAlive(string text) => text == Off ? null
+        : Time(text) is var time && time.TotalSeconds is >= 1 and <= MostKeepAlive ? time
+        : throw new FormatException($"is not a time from 1 second to {MostKeepAlive} seconds, nor {Off}.");
+
+    internal static TimeSpan UserTimeout(string text) => Time(text) is var time && time > TimeSpan.Zero
+        ? time
+        : throw new FormatException("is not a time of 1 millisecond or more.");
+
+    internal static int Count(string text, int least, int most = int.MaxValue) =>
+        int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out int value) && value >= least && value <= most
             ? value
-            : throw new FormatException($"is not a whole number from {least} to {int.MaxValue}.");
+            : throw new FormatException($"is not a whole number from {least} to {most}.");
+
+    /// <summary>The path of a file. Whether there is one shows when it is read.</summary>
+    internal static void File(string text)
+    {
+        if (text.Length == 0)
+        {
+            throw new FormatException($"is no path. A path has one letter at least, and no '{Setting.Separator}', which separates files.");
+        }
+    }
+
+    /// <summary>The name of a protocol of ALPN.</summary>
+    internal static void Protocol(string text)
+    {
+        if (text.Length is 0 or > 255)
+        {
+            throw new FormatException("is not the name of a protocol: it has 1 to 255 bytes (RFC 7301), redis or h2 for example.");
+        }
+    }
 
     internal static UnixFileMode Mode(string text) =>
         text.Length is 3 or 4 && text.All(digit => digit is >= '0' and <= '7') && Convert.ToInt32(text, 8) is var mode and <= 0x1FF

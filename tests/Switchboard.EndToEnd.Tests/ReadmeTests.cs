@@ -120,12 +120,19 @@ public sealed partial class ReadmeTests
     }
 
     [Fact(Timeout = Limit)]
-    public async Task The_readme_of_the_tool_has_each_word_with_its_default()
+    public async Task Each_option_stands_in_the_help_in_the_table_and_in_the_configuration_file_with_its_default()
     {
         (_, string help, _) = await SwitchboardTool.RunAsync("serve", "--help");
         string[] rows = [.. HelpOption().Matches(help).Select(match => $"{match.Groups[1].Value} {(match.Groups[2].Success ? match.Groups[2].Value : "off")}")];
         Assert.Contains("--model threads", rows);
-        Assert.Equal(rows, TableRow().Matches(Document.Read("src/Switchboard.Cli/README.md").Text).Select(match => $"{match.Groups[1].Value} {match.Groups[2].Value}"));
+        Assert.Equal(rows, TableRow().Matches(Document.Read("docs/operations.md").Text).Select(match => $"{match.Groups[1].Value} {match.Groups[2].Value}"));
+
+        using var folder = new TemporaryFolder();
+        File.WriteAllText(folder["config.json"], """{"no-such-key":1}""");
+        (_, _, string error) = await SwitchboardTool.RunAsync("serve", "--config", folder["config.json"]);
+        string[] keys = error.Split("Allowed are ")[1].Split('.')[0].Split(", ");
+        string[] onTheCommandLineOnly = ["--bind", "--config", "--check-config"];
+        Assert.Equal(rows.Select(static row => row.Split(' ')[0]).Except(onTheCommandLineOnly), keys.Except(["handler", "endpoints"]).Select(static key => $"--{key}"));
     }
 
     [Fact]

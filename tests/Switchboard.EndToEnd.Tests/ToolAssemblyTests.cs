@@ -113,7 +113,7 @@ public sealed class ToolAssemblyTests
     private static async Task<string> FailAsync(string what)
     {
         (int exitCode, string output, string error) = await SwitchboardTool.RunAsync("serve", what);
-        Assert.Equal(1, exitCode);
+        Assert.Equal(2, exitCode);
         Assert.Empty(output);
         Assert.Single(error.Split('\n', StringSplitOptions.RemoveEmptyEntries));
         return error;

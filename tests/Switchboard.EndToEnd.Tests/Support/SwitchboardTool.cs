@@ -24,18 +24,30 @@ internal sealed class SwitchboardTool : IDisposable
         : IPEndPoint.Parse(Address);
 
     /// <summary>Starts it with any words.</summary>
-    internal static SwitchboardTool Start(params string[] arguments)
-    {
-        // A test run in the background of a shell ignores SIGINT, and so would its children.
-        return new SwitchboardTool(ChildProgram.Start("env",
-            ["--default-signal=INT,TERM", ChildProgram.DotNet, "exec", Path.Combine(AppContext.BaseDirectory, "switchboard.dll"), .. arguments]));
-    }
+    internal static SwitchboardTool Start(params string[] arguments) => StartUnder([], arguments);
+
+    /// <summary>Starts it with variables of the environment, <c>NAME=value</c>, and any words.</summary>
+    internal static SwitchboardTool StartUnder(string[] variables, params string[] arguments) => new(ChildProgram.Start("env", [.. variables, .. Command, .. arguments]));
+
+    /// <summary>What starts the tool, for <c>env</c> or after it. A test run in the background of a shell ignores SIGINT, and so
+    /// would its children.</summary>
+    internal static string[] Command => ["--default-signal=INT,TERM", ChildProgram.DotNet, "exec", Path.Combine(AppContext.BaseDirectory, "switchboard.dll")];
 
     /// <summary>Starts <c>serve</c>, on a free port unless the words say where, and waits until callers can connect.</summary>
-    internal static async Task<SwitchboardTool> ServeAsync(string what, params string[] arguments)
+    internal static Task<SwitchboardTool> ServeAsync(string what, params string[] arguments) => ServeUnderAsync([], what, arguments);
+
+    /// <summary>As <see cref="ServeAsync"/>, with variables of the environment.</summary>
+    internal static Task<SwitchboardTool> ServeUnderAsync(string[] variables, string what, params string[] arguments)
     {
         string[] where = arguments.Contains("--bind") ? [] : ["--bind", "127.0.0.1:0"];
-        SwitchboardTool tool = Start(["serve", what, .. where, .. arguments]);
+        return ListeningAsync(StartUnder(variables, ["serve", what, .. where, .. arguments]));
+    }
+
+    /// <summary>Waits until callers can connect to a tool that another program has started.</summary>
+    internal static Task<SwitchboardTool> ListeningAsync(ChildProgram program) => ListeningAsync(new SwitchboardTool(program));
+
+    private static async Task<SwitchboardTool> ListeningAsync(SwitchboardTool tool)
+    {
         try
         {
             tool.Address = (await tool.Program.WaitForLineAsync(Listening))[Listening.Length..];
