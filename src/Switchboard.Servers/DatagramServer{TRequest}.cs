@@ -100,9 +100,9 @@ public abstract class DatagramServer<TRequest> : SocketServer<TRequest>
     /// <summary>Looks for losses where more came than one call takes.</summary>
     private void TellDropped(DatagramReceiver receiver)
     {
-        if (receiver.IsFull && Sockets.Dropped is var dropped && dropped > Interlocked.Exchange(ref _droppedTold, dropped))
+        if (receiver.IsFull && Sockets.Dropped is var dropped && dropped > Interlocked.Exchange(ref _droppedTold, dropped) && IsNews(nameof(DatagramOptions.ReceiveBuffer)))
         {
-            TellLimit($"{dropped} datagrams were lost so far, because the receive buffer was full. Raise DatagramOptions.ReceiveBuffer (now {Sockets.ReceiveBuffer}) and net.core.rmem_max, or serve faster");
+            Log.AtLimit(Logger, Name, $"{dropped} datagrams were lost so far, because the receive buffer was full. Raise DatagramOptions.ReceiveBuffer (now {Sockets.ReceiveBuffer}) and net.core.rmem_max, or serve faster");
         }
     }
 

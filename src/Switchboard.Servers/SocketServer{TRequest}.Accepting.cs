@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Runtime.InteropServices;
 using Switchboard.Linux;
@@ -12,7 +13,7 @@ public abstract partial class SocketServer<TRequest>
     private static readonly TimeSpan _untilToldAgain = TimeSpan.FromMinutes(1);
 
     private long _pauses;
-    private long _limitTold;
+    private readonly ConcurrentDictionary<string, long> _limitsTold = new();
 
     /// <summary>Takes a place among the server's connections, if one is free.</summary>
     private protected virtual bool TryEnter() => true;
@@ -40,15 +41,14 @@ public abstract partial class SocketServer<TRequest>
         }
     }
 
-    /// <summary>A crowd at a limit is told of once a minute.</summary>
-    private protected void TellLimit(string what)
+    /// <summary>A crowd at a limit is told of once a minute, at each limit by itself. True if it is time to.</summary>
+    /// <param name="limit">Which limit: one of a few strings.</param>
+    private protected bool IsNews(string limit)
     {
-        long told = Volatile.Read(ref _limitTold);
-        if ((told == 0 || Stopwatch.GetElapsedTime(told) >= _untilToldAgain)
-            && Interlocked.CompareExchange(ref _limitTold, Stopwatch.GetTimestamp(), told) == told)
-        {
-            Log.AtLimit(Logger, Name, what);
-        }
+        long now = Stopwatch.GetTimestamp();
+        return _limitsTold.TryGetValue(limit, out long told)
+            ? Stopwatch.GetElapsedTime(told, now) >= _untilToldAgain && _limitsTold.TryUpdate(limit, now, told)
+            : _limitsTold.TryAdd(limit, now);
     }
 
     /// <summary>A full model has room again; on the first loop, which is the only one of a model that can be full.</summary>
@@ -211,7 +211,10 @@ public abstract partial class SocketServer<TRequest>
         internal void WaitForTurn(TimeSpan wait)
         {
             Watch(false);
-            _server.TellLimit($"CallerLimits.AcceptsPerSecond is {_server.Options.Callers.AcceptsPerSecond}, so the next callers wait in the backlog");
+            if (_server.IsNews(nameof(CallerLimits.AcceptsPerSecond)))
+            {
+                Log.AtLimit(_server.Logger, _server.Name, $"CallerLimits.AcceptsPerSecond is {_server.Options.Callers.AcceptsPerSecond}, so the next callers wait in the backlog");
+            }
             _turnTimer.Arm(wait);
         }
 

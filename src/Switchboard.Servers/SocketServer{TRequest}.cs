@@ -170,7 +170,10 @@ public abstract partial class SocketServer<TRequest> : SocketServer, ILoopMember
             if (!hasPlace && Options.Callers.WhenFull == WhenFull.Wait)
             {
                 at.Watch(false);
-                TellLimit($"CallerLimits.Connections is {Options.Callers.Connections}, so the next callers wait in the backlog; raise it if this machine has room for more");
+                if (IsNews(nameof(CallerLimits.Connections)))
+                {
+                    Log.AtLimit(Logger, Name, $"CallerLimits.Connections is {Options.Callers.Connections}, so the next callers wait in the backlog; raise it if this machine has room for more");
+                }
                 if (AwaitPlace())
                 {
                     return;
@@ -215,7 +218,10 @@ public abstract partial class SocketServer<TRequest> : SocketServer, ILoopMember
             }
             else
             {
-                TellLimit($"{refusal}, so callers are refused");
+                if (IsNews(refusal))
+                {
+                    Log.AtLimit(Logger, Name, $"{refusal}, so callers are refused");
+                }
                 LogRefusal(request, refusal);
                 Refuse(request);
             }

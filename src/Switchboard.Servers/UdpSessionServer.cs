@@ -98,7 +98,10 @@ public class UdpSessionServer : DatagramServer<DatagramSession>
         {
             Interlocked.Decrement(ref _open);
             CountDropped(1);
-            TellLimit($"DatagramSessionOptions.Sessions is {Options.Sessions.Sessions}, so datagrams of new peers are dropped; raise it, or lower DatagramSessionOptions.Idle (now {Options.Sessions.Idle})");
+            if (IsNews(nameof(DatagramSessionOptions.Sessions)))
+            {
+                Log.AtLimit(Logger, Name, $"DatagramSessionOptions.Sessions is {Options.Sessions.Sessions}, so datagrams of new peers are dropped; raise it, or lower DatagramSessionOptions.Idle (now {Options.Sessions.Idle})");
+            }
             return null;
         }
         var session = new DatagramSession(this, Interlocked.Increment(ref _lastSession), first, Sockets);
@@ -110,7 +113,10 @@ public class UdpSessionServer : DatagramServer<DatagramSession>
     internal void TellOverflow()
     {
         CountDropped(1);
-        TellLimit($"DatagramSessionOptions.Queue is {Options.Sessions.Queue} and a peer sends faster than its handler receives, so its newest datagrams are dropped; raise it, or receive faster");
+        if (IsNews(nameof(DatagramSessionOptions.Queue)))
+        {
+            Log.AtLimit(Logger, Name, $"DatagramSessionOptions.Queue is {Options.Sessions.Queue} and a peer sends faster than its handler receives, so its newest datagrams are dropped; raise it, or receive faster");
+        }
     }
 
     internal void CountDropped(int count) => Interlocked.Add(ref _dropped, count);

@@ -69,6 +69,31 @@ public sealed class CallerLimitsTests
         Assert.Contains("CallerLimits.Connections is 1, so callers are refused", told.Text, StringComparison.Ordinal);
     }
 
+    [Theory(Timeout = Deadline.Milliseconds)]
+    [MemberData(nameof(Models))]
+    public async Task Each_limit_is_told_by_itself_and_once(Model model)
+    {
+        var log = new RecordingLog();
+        await using TcpServer server = await ServeAsync(model, new() { Connections = 2, ConnectionsPerAddress = 1, WhenFull = WhenFull.Refuse, LastWord = "busy\n"u8.ToArray() }, log);
+        using Caller inside = await CallAsync(server);
+        await inside.SayAsync("in");
+        await RefusedTwiceAsync();
+        using Caller elsewhere = await CallAsync(server, "127.0.0.2");
+        await elsewhere.SayAsync("in");
+        await RefusedTwiceAsync();
+        Assert.Equal(["CallerLimits.ConnectionsPerAddress is 1, so callers are refused", "CallerLimits.Connections is 2, so callers are refused"],
+            log.Records.Where(record => record.Id == 19).Select(record => $"{record.Fields.Single(field => field.Key == "What").Value}"));
+
+        async Task RefusedTwiceAsync()
+        {
+            for (int i = 0; i < 2; i++)
+            {
+                using Caller outside = await CallAsync(server);
+                Assert.Equal("busy\n", await outside.ReadTextToEndAsync());
+            }
+        }
+    }
+
     [Fact(Timeout = Deadline.Milliseconds)]
     public async Task Who_is_refused_by_the_model_gets_the_last_word_and_takes_no_place()
     {
