@@ -21,6 +21,9 @@ public unsafe struct NativeAddress : IEquatable<NativeAddress>
     /// <summary>True for IPv4 and IPv6.</summary>
     public readonly bool IsInternet => Length >= sizeof(ushort) && _bytes[0] is 2 or 10 && _bytes[1] == 0;
 
+    /// <summary>True if something can be sent to it: to an Internet address, or to a Unix socket that is bound.</summary>
+    public readonly bool IsSpecified => Length > sizeof(ushort);
+
     /// <summary>An address for the kernel.</summary>
     /// <param name="endPoint">IPv4, IPv6 or Unix.</param>
     /// <returns>The same, as the kernel reads it.</returns>

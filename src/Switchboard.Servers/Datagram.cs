@@ -59,7 +59,7 @@ public sealed class Datagram
     /// <exception cref="SystemCallException">The kernel refused: too long (EMSGSIZE), nobody there any more.</exception>
     public ValueTask ReplyAsync(ReadOnlyMemory<byte> data, CancellationToken cancellation = default)
     {
-        if (!_remote.IsInternet && RemoteEndPoint is null)
+        if (!_remote.IsSpecified)
         {
             throw new InvalidOperationException("The sender's Unix socket is not bound to an address, so it can't be answered. Have the client bind its socket.");
         }

@@ -6,7 +6,7 @@ using Switchboard.Polling;
 namespace Switchboard.Servers;
 
 /// <summary>What servers of datagrams have in common: their sockets. A request is one datagram (<see cref="DatagramServer"/>),
-/// or all those of a peer (<see cref="UdpSessionServer"/>).</summary>
+/// or all those of a peer (<see cref="DatagramSessionServer"/>).</summary>
 /// <typeparam name="TRequest"><see cref="Datagram"/> or <see cref="DatagramSession"/>.</typeparam>
 public abstract class DatagramServer<TRequest> : SocketServer<TRequest>
     where TRequest : class

@@ -105,7 +105,7 @@ public sealed partial class DatagramSession : IValueTaskSource<Datagram?>
             }
             _dropped++;
         }
-        Server.TellOverflow();
+        Server.TellOverflow(this);
         return true;
     }
 

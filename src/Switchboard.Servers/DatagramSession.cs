@@ -6,7 +6,7 @@ using Switchboard.Polling;
 
 namespace Switchboard.Servers;
 
-/// <summary>All datagrams of one peer, as the handler of a <see cref="UdpSessionServer"/> sees them: in the order in which they
+/// <summary>All datagrams of one peer, as the handler of a <see cref="DatagramSessionServer"/> sees them: in the order in which they
 /// came, none twice. UDP itself may lose, double or reorder some on their way.</summary>
 /// <remarks>Any thread may call any member; one receive at a time. An await that began in the handler comes back to its thread,
 /// loop or row of pieces.</remarks>
@@ -17,17 +17,18 @@ public sealed partial class DatagramSession
     private readonly DatagramSockets _sockets;
     private readonly DatagramPath _path;
     private readonly NativeAddress _remote;
-    private readonly EventLoop? _receivingLoop;
-    private readonly LoopTimer? _idleTimer;
+    private readonly long _began = Stopwatch.GetTimestamp();
+    private EventLoop? _receivingLoop;
+    private LoopTimer? _idleTimer;
+    private DatagramSession? _next;
     private long _lastReceived;
     private long _received;
     private long _dropped;
     private ConnectionEndReason? _end;
-    private bool _isLeft;
-    private volatile bool _isClosed;
+    private bool _hasClosed;
+    private volatile bool _isMute;
 
-    /// <summary>Begins a session with its first datagram. On the loop that received it.</summary>
-    internal DatagramSession(UdpSessionServer server, long id, Datagram first, DatagramSockets sockets)
+    internal DatagramSession(DatagramSessionServer server, long id, Datagram first, DatagramSockets sockets)
     {
         Server = server;
         Id = id;
@@ -37,13 +38,7 @@ public sealed partial class DatagramSession
         LocalEndPoint = first.LocalEndPoint;
         _queue.Enqueue(first);
         _received = 1;
-        _lastReceived = Stopwatch.GetTimestamp();
-        if (IdleTime != Timeout.InfiniteTimeSpan && EventLoop.Current is { } loop)
-        {
-            _receivingLoop = loop;
-            _idleTimer = new LoopTimer(loop, static self => ((DatagramSession)self!).EndIfIdle(), this);
-            _idleTimer.Arm(IdleTime);
-        }
+        _lastReceived = _began;
     }
 
     /// <summary>A number that no other session of this server has.</summary>
@@ -57,6 +52,9 @@ public sealed partial class DatagramSession
 
     /// <summary>Cancelled when the server stops; the handler's token.</summary>
     public CancellationToken Stopping => Server.Stopping;
+
+    /// <summary>How long ago its first datagram came.</summary>
+    public TimeSpan Age => Stopwatch.GetElapsedTime(_began);
 
     /// <summary>How many datagrams have come, those included that were dropped.</summary>
     public long Received => Interlocked.Read(ref _received);
@@ -80,7 +78,10 @@ public sealed partial class DatagramSession
         }
     }
 
-    internal UdpSessionServer Server { get; }
+    internal DatagramSessionServer Server { get; }
+
+    /// <summary>The address that the session counts for; null if addresses are not counted.</summary>
+    internal IPAddress? CountedAddress { get; set; }
 
     internal ref readonly NativeAddress Remote => ref _remote;
 
@@ -108,57 +109,92 @@ public sealed partial class DatagramSession
     /// <exception cref="ConnectionEndedException">The handler has returned, or was ended after the grace time of a stop. A session
     /// that is idle can still be sent to, for a last word.</exception>
     /// <exception cref="SystemCallException">The kernel refused: too long (EMSGSIZE), nobody there any more.</exception>
-    public ValueTask SendAsync(ReadOnlyMemory<byte> data, CancellationToken cancellation = default) => _isClosed
+    public ValueTask SendAsync(ReadOnlyMemory<byte> data, CancellationToken cancellation = default) => _isMute
         ? ValueTask.FromException(new ConnectionEndedException(EndReason ?? ConnectionEndReason.HandlerReturned, "The session has ended. Send before the handler returns, and within ServerOptions.Grace of a stop."))
         : _sockets.SendAsync(data, _remote, _path, cancellation);
 
     /// <summary>Ends the session: it takes no more datagrams, and <see cref="ReceiveAsync"/> gives null after those that wait. The
-    /// peer's next datagram begins a new session.</summary>
+    /// peer's next datagram begins a new session, once the handler of this one has ended.</summary>
     public void End() => End(ConnectionEndReason.Aborted, null);
 
     /// <inheritdoc/>
     public override string ToString() => $"session {Id} of {RemoteEndPoint}";
+
+    /// <summary>Has the session end when its peer is silent. Before its handler begins, on the loop that receives.</summary>
+    internal void StartIdleTime()
+    {
+        if (IdleTime != Timeout.InfiniteTimeSpan && EventLoop.Current is { } loop)
+        {
+            _receivingLoop = loop;
+            _idleTimer = new LoopTimer(loop, static self => ((DatagramSession)self!).EndIfIdle(), this);
+            _idleTimer.Arm(IdleTime);
+        }
+    }
 
     /// <summary>Takes no more datagrams; the first cause wins.</summary>
     internal void End(ConnectionEndReason reason, Exception? failure)
     {
         lock (_gate)
         {
-            if (_end is not null)
+            if (_end is null)
             {
-                return;
+                _end = reason;
+                Failure = failure;
+                Wake();
             }
-            _end = reason;
-            Failure = failure;
-            Wake();
         }
-        Server.Leave(this);
     }
 
     /// <summary>Ends a session whose handler still runs after the grace time.</summary>
     internal void Cut()
     {
         End(ConnectionEndReason.Stopped, null);
-        _isClosed = true;
+        _isMute = true;
     }
 
-    /// <summary>The handler has ended. Gives why the session has, the first time; then null.</summary>
-    internal ConnectionEndReason? Close()
+    /// <summary>Has another session of the peer begin when this one's handler has ended, in the place of this one. False if it
+    /// has ended by now.</summary>
+    internal bool TryPrecede(DatagramSession next)
+    {
+        lock (_gate)
+        {
+            if (_hasClosed)
+            {
+                return false;
+            }
+            next.CountedAddress = CountedAddress;
+            _next = next;
+            // Under the gate: from now on this one may end at any moment, and the next one begin and end.
+            Server.Remember(next);
+            return true;
+        }
+    }
+
+    /// <summary>The handler has ended. True the first time.</summary>
+    /// <param name="reason">Why the session has ended.</param>
+    /// <param name="next">The session of the same peer that can begin now; null if none waits, and the place is free.</param>
+    internal bool TryClose(out ConnectionEndReason reason, out DatagramSession? next)
     {
         End(ConnectionEndReason.HandlerReturned, null);
         int left;
         lock (_gate)
         {
-            if (_isLeft)
+            reason = _end!.Value;
+            next = _next;
+            if (_hasClosed)
             {
-                return null;
+                return false;
             }
-            _isLeft = true;
+            _hasClosed = true;
             left = _queue.Count;
             _queue.Clear();
             _dropped += left;
+            if (next is null)
+            {
+                Server.GiveBack(this);
+            }
         }
-        _isClosed = true;
+        _isMute = true;
         Server.CountDropped(left);
         if (_receivingLoop is { IsCurrent: true })
         {
@@ -169,7 +205,7 @@ public sealed partial class DatagramSession
             // It would keep the session until it is due.
             _receivingLoop?.Post(static self => ((DatagramSession)self!)._idleTimer!.Disarm(), this);
         }
-        return EndReason;
+        return true;
     }
 
     private void EndIfIdle()
@@ -177,25 +213,19 @@ public sealed partial class DatagramSession
         TimeSpan left;
         lock (_gate)
         {
+            if (_end is not null)
+            {
+                return;
+            }
             left = IdleTime - Stopwatch.GetElapsedTime(_lastReceived);
-            if (left <= TimeSpan.Zero && _end is null)
+            if (left <= TimeSpan.Zero)
             {
                 // Under the gate, so that no datagram is taken in between.
                 _end = ConnectionEndReason.Idle;
                 Wake();
-            }
-            if (_end is not null)
-            {
-                left = TimeSpan.Zero;
+                return;
             }
         }
-        if (left > TimeSpan.Zero)
-        {
-            _idleTimer!.Arm(left);
-        }
-        else
-        {
-            Server.Leave(this);
-        }
+        _idleTimer!.Arm(left);
     }
 }

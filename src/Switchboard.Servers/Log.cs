@@ -62,6 +62,12 @@ internal static partial class Log
     [LoggerMessage(19, LogLevel.Warning, "{Server}: {What}. This is told once a minute.")]
     internal static partial void AtLimit(ILogger logger, string server, string what);
 
+    [LoggerMessage(61, LogLevel.Debug, "{Server}: {Kind} {Id} of {Peer} ended, {Reason}, after {Duration}: {Received} datagrams received, {Dropped} of them dropped.")]
+    internal static partial void SessionEnded(ILogger logger, string server, string kind, long id, string peer, string reason, TimeSpan duration, long received, long dropped);
+
+    [LoggerMessage(62, LogLevel.Warning, "{Server}: datagrams of peers whose Unix socket is not bound to an address are dropped, for nothing says which belong together. Have these clients bind their sockets. This is told once a minute.")]
+    internal static partial void PeerWithoutAddress(ILogger logger, string server);
+
     [LoggerMessage(60, LogLevel.Warning, "{Server}: a receive buffer of {Asked} bytes (DatagramOptions.ReceiveBuffer) is more than the kernel allows; it is {Given} (net.core.rmem_max).")]
     internal static partial void ReceiveBufferCapped(ILogger logger, string server, int asked, int given);
 

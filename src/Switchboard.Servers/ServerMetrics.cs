@@ -26,11 +26,14 @@ internal static class ServerMetrics
         _meter.CreateObservableUpDownCounter("switchboard.connections.open", Of(static server => server.IsStream, static server => server.Open), "{connection}", "Connections that are served.");
         _meter.CreateObservableCounter("switchboard.connections.accepted", Of(static server => server.IsStream, static server => server.Taken), "{connection}", "Connections accepted, those included that were refused then.");
         _meter.CreateObservableCounter("switchboard.connections.refused", Of(static server => server.IsStream, static server => server.CountOf(ConnectionEndReason.Limit)), "{connection}", "Connections refused at a limit.");
-        _meter.CreateObservableCounter("switchboard.connections.ended", Ended, "{connection}", "Connections ended, by reason.");
+        _meter.CreateObservableCounter("switchboard.connections.ended", Ended(static server => server.IsStream), "{connection}", "Connections ended, by reason.");
         _meter.CreateObservableCounter("switchboard.received", Of(static server => server.IsStream, static server => server.Received), "By", "Bytes received on connections.");
         _meter.CreateObservableCounter("switchboard.sent", Of(static server => server.IsStream, static server => server.Sent), "By", "Bytes handed to the kernel on connections.");
-        _meter.CreateObservableCounter("switchboard.datagrams.received", Of(static server => !server.IsStream, static server => server.Taken), "{datagram}", "Datagrams received.");
-        _meter.CreateObservableCounter("switchboard.datagrams.dropped", Of(static server => !server.IsStream, static server => server.Dropped), "{datagram}", "Datagrams lost on this machine: the receive buffer was full, or a session's queue, or there were too many sessions.");
+        _meter.CreateObservableUpDownCounter("switchboard.sessions.open", Of(static server => server.HasSessions, static server => server.Open), "{session}", "Sessions of datagrams whose handlers run.");
+        _meter.CreateObservableCounter("switchboard.sessions.started", Of(static server => server.HasSessions, static server => server.Taken), "{session}", "Sessions of datagrams that have begun.");
+        _meter.CreateObservableCounter("switchboard.sessions.ended", Ended(static server => server.HasSessions), "{session}", "Sessions of datagrams ended, by reason.");
+        _meter.CreateObservableCounter("switchboard.datagrams.received", Of(static server => !server.IsStream, static server => server.Datagrams), "{datagram}", "Datagrams received.");
+        _meter.CreateObservableCounter("switchboard.datagrams.dropped", Of(static server => !server.IsStream, static server => server.Dropped), "{datagram}", "Datagrams lost on this machine: the receive buffer was full, or a session's queue, there were too many sessions, or a session's peer had no address.");
         _meter.CreateObservableCounter("switchboard.accept.pauses", Of(static _ => true, static server => server.PauseCount), "{pause}", "How often accepting paused because descriptors or memory ran out.");
         _meter.CreateObservableUpDownCounter("switchboard.loops", Of(static _ => true, static server => server.LoopCount), "{loop}", "Loops that accept; under EventLoop they serve too.");
     }
@@ -45,8 +48,9 @@ internal static class ServerMetrics
     private static Func<IEnumerable<Measurement<long>>> Of(Func<IMeasuredServer, bool> counts, Func<IMeasuredServer, long> value) =>
         () => [.. from server in _servers.Keys where counts(server) select new Measurement<long>(value(server), server.Tags)];
 
-    private static IEnumerable<Measurement<long>> Ended() =>
-        [.. from server in _servers.Keys
+    private static Func<IEnumerable<Measurement<long>>> Ended(Func<IMeasuredServer, bool> counts) =>
+        () => [.. from server in _servers.Keys
+            where counts(server)
             from reason in Enum.GetValues<ConnectionEndReason>()
             let count = server.CountOf(reason)
             where count > 0
@@ -61,9 +65,14 @@ internal interface IMeasuredServer
 
     bool IsStream { get; }
 
+    bool HasSessions { get; }
+
     long Open { get; }
 
     long Taken { get; }
+
+    /// <summary>Datagrams that were received.</summary>
+    long Datagrams { get; }
 
     long PauseCount { get; }
 

@@ -32,7 +32,7 @@ public sealed record ServerOptions
     /// <summary>What sockets of datagrams have beside <see cref="Socket"/>: buffers, groups, broadcast.</summary>
     public DatagramOptions Datagrams { get; init; } = new();
 
-    /// <summary>How many sessions a <see cref="UdpSessionServer"/> has, and for how long.</summary>
+    /// <summary>How many sessions a <see cref="DatagramSessionServer"/> has, and for how long.</summary>
     public DatagramSessionOptions Sessions { get; init; } = new();
 
     /// <summary>The longest datagram that is taken whole, in bytes, 1 or more. Default 65,535.</summary>

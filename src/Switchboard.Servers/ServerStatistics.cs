@@ -7,8 +7,9 @@ namespace Switchboard.Servers;
 /// <param name="EndedBy">How many connections or sessions ended, by reason.</param>
 public sealed record ServerStatistics(long Accepted, int Open, long Paused, IReadOnlyDictionary<ConnectionEndReason, long> EndedBy)
 {
-    /// <summary>How many datagrams were lost on this machine: the kernel's receive buffer was full, a
-    /// session's queue was, there were too many sessions, or a session ended before it received them.</summary>
+    /// <summary>How many datagrams were lost on this machine: the kernel's receive buffer was full, a session's queue was, there
+    /// were too many sessions, a session ended before it received them, or their sender had no address to have a session
+    /// by.</summary>
     public long Dropped { get; init; }
 
     /// <summary>What several servers have done together.</summary>

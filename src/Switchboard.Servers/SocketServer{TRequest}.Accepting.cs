@@ -51,6 +51,9 @@ public abstract partial class SocketServer<TRequest>
             : _limitsTold.TryAdd(limit, now);
     }
 
+    /// <summary>True if a request waits of which no event of the socket tells.</summary>
+    private protected virtual bool HasWaiting => false;
+
     /// <summary>A full model has room again; on the first loop, which is the only one of a model that can be full.</summary>
     private void OnRoom()
     {
@@ -151,7 +154,7 @@ public abstract partial class SocketServer<TRequest>
             {
                 Watch(true);
                 // Without a free descriptor accept does not say whether anybody waits, so after a pause it is asked anew.
-                if (Held is not null || _hasPaused)
+                if (Held is not null || _hasPaused || _server.HasWaiting)
                 {
                     _server.TakeRequests(this);
                 }

@@ -9,9 +9,13 @@ public abstract partial class SocketServer<TRequest> : IMeasuredServer
 
     bool IMeasuredServer.IsStream => typeof(TRequest) == typeof(Connection);
 
+    bool IMeasuredServer.HasSessions => typeof(TRequest) == typeof(DatagramSession);
+
     long IMeasuredServer.Open => OpenCalls;
 
-    long IMeasuredServer.Taken => Taken;
+    long IMeasuredServer.Taken => Accepted;
+
+    long IMeasuredServer.Datagrams => DatagramsReceived;
 
     long IMeasuredServer.PauseCount => Pauses;
 
@@ -25,8 +29,7 @@ public abstract partial class SocketServer<TRequest> : IMeasuredServer
 
     long IMeasuredServer.CountOf(ConnectionEndReason reason) => CountOf(reason);
 
-    /// <summary>What was taken from the sockets: connections, or datagrams.</summary>
-    private protected virtual long Taken => Accepted;
+    private protected virtual long DatagramsReceived => Accepted;
 
     private protected virtual long BytesReceived => 0;
 

@@ -26,13 +26,13 @@ public class UdpServer : DatagramServer
     }
 
     private protected UdpServer(ServerAddress address, HandlerSource<DatagramRequestHandler> handlers, Concurrency? concurrency, ServerOptions? options)
-        : base(Checked(address, nameof(UdpServer)), handlers, concurrency ?? Concurrency.Threads(), options, "UDP")
+        : base(Checked(address, nameof(UdpServer), nameof(UnixDatagramServer)), handlers, concurrency ?? Concurrency.Threads(), options, "UDP")
     {
     }
 
-    internal static ServerAddress Checked(ServerAddress address, string server) => address.Local is System.Net.IPEndPoint
+    internal static ServerAddress Checked(ServerAddress address, string server, string other) => address.Local is System.Net.IPEndPoint
         ? address
-        : throw new ArgumentException($"{server} can't listen on {address}. Give it HOST:PORT, or use UnixDatagramServer.", nameof(address));
+        : throw new ArgumentException($"{server} can't listen on {address}. Give it HOST:PORT, or use {other}.", nameof(address));
 }
 
 /// <summary>A server on a UDP socket. Its handlers are of one type, made by their constructor, whose parameters come from the services.</summary>

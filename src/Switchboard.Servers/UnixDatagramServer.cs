@@ -26,13 +26,13 @@ public class UnixDatagramServer : DatagramServer
     }
 
     private protected UnixDatagramServer(ServerAddress address, HandlerSource<DatagramRequestHandler> handlers, Concurrency? concurrency, ServerOptions? options)
-        : base(Checked(address), handlers, concurrency ?? Concurrency.Threads(), options, "Unix datagram")
+        : base(Checked(address, nameof(UnixDatagramServer), nameof(UdpServer)), handlers, concurrency ?? Concurrency.Threads(), options, "Unix datagram")
     {
     }
 
-    private static ServerAddress Checked(ServerAddress address) => address.Local is System.Net.Sockets.UnixDomainSocketEndPoint
+    internal static ServerAddress Checked(ServerAddress address, string server, string other) => address.Local is System.Net.Sockets.UnixDomainSocketEndPoint
         ? address
-        : throw new ArgumentException($"UnixDatagramServer can't listen on {address}. Give it unix:PATH, or use UdpServer.", nameof(address));
+        : throw new ArgumentException($"{server} can't listen on {address}. Give it unix:PATH, or use {other}.", nameof(address));
 }
 
 /// <summary>A server on a Unix datagram socket. Its handlers are of one type, made by their constructor, whose parameters come from the services.</summary>

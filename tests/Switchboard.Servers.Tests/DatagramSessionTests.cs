@@ -2,8 +2,8 @@ using System.Diagnostics;
 using System.Net;
 using System.Text;
 using CsCheck;
-using Microsoft.Extensions.Logging.Abstractions;
 using Switchboard.Polling;
+using static Switchboard.Servers.Tests.Sessions;
 
 namespace Switchboard.Servers.Tests;
 
@@ -12,40 +12,7 @@ public sealed class DatagramSessionTests
 {
     private const int Peers = 5;
 
-    public static TheoryData<Model> Models => [Model.Threads, Model.OneLoop, Model.ThreeLoops, Model.Tasks];
-
-    private static UdpSessionServer Serve(Model model, Func<DatagramSession, CancellationToken, Task> handler, DatagramSessionOptions? sessions = null, RecordingLog? log = null, ListenerOptions? socket = null) =>
-        new("127.0.0.1:0", handler, model.Make(), new ServerOptions
-        {
-            Sessions = sessions ?? new(),
-            Socket = socket ?? new(),
-            LoggerFactory = log is null ? NullLoggerFactory.Instance : log,
-        });
-
-    private static string Text(Datagram datagram) => Encoding.UTF8.GetString(datagram.Data.Span);
-
-    private static ValueTask SayAsync(DatagramSession session, string text) => session.SendAsync(Encoding.UTF8.GetBytes(text));
-
-    /// <summary>Answers each datagram with the session's number, how many it was of that session, and its text.</summary>
-    private static async Task CountAsync(DatagramSession session, CancellationToken stop)
-    {
-        int count = 0;
-        await foreach (Datagram datagram in session.ReceiveAllAsync(stop))
-        {
-            await SayAsync(session, $"{session.Id} {++count} {Text(datagram)}");
-        }
-    }
-
-    private static async Task<string> AskAsync(DatagramCaller caller, string text)
-    {
-        await caller.SendAsync(text);
-        return await caller.ReceiveAsync();
-    }
-
-    private static Task EndedAsync(SocketServer server, ConnectionEndReason reason, long count = 1) =>
-        Deadline.UntilAsync(() => server.Statistics.EndedBy.GetValueOrDefault(reason) == count && server.Statistics.Open == 0, $"{count} sessions ended, {reason}");
-
-    [Theory(Timeout = Deadline.Milliseconds), MemberData(nameof(Models))]
+    [Theory(Timeout = Deadline.Milliseconds), MemberData(nameof(Sessions.Models), MemberType = typeof(Sessions))]
     public async Task All_datagrams_of_a_peer_go_to_one_handler_in_order(Model model)
     {
         await using UdpSessionServer server = Serve(model, CountAsync);
@@ -69,7 +36,7 @@ public sealed class DatagramSessionTests
         Assert.Equal(1, server.Statistics.EndedBy[ConnectionEndReason.Stopped]);
     }
 
-    [Theory(Timeout = 2 * Deadline.Milliseconds), MemberData(nameof(Models))]
+    [Theory(Timeout = 2 * Deadline.Milliseconds), MemberData(nameof(Sessions.Models), MemberType = typeof(Sessions))]
     public async Task Many_peers_interleaved_each_have_their_own_order(Model model)
     {
         await using UdpSessionServer server = Serve(model, CountAsync);
@@ -95,7 +62,7 @@ public sealed class DatagramSessionTests
         Array.ForEach(callers, static caller => caller.Dispose());
     }
 
-    [Theory(Timeout = Deadline.Milliseconds), MemberData(nameof(Models))]
+    [Theory(Timeout = Deadline.Milliseconds), MemberData(nameof(Sessions.Models), MemberType = typeof(Sessions))]
     public async Task A_silent_peer_ends_its_session_and_its_next_datagram_begins_another(Model model)
     {
         var silence = TimeSpan.FromMilliseconds(100);
@@ -120,7 +87,7 @@ public sealed class DatagramSessionTests
         Assert.Equal(2, server.Statistics.Accepted);
     }
 
-    [Theory(Timeout = Deadline.Milliseconds), MemberData(nameof(Models))]
+    [Theory(Timeout = Deadline.Milliseconds), MemberData(nameof(Sessions.Models), MemberType = typeof(Sessions))]
     public async Task A_handler_that_returns_or_throws_ends_its_session_only(Model model)
     {
         var log = new RecordingLog();
@@ -157,82 +124,7 @@ public sealed class DatagramSessionTests
         Assert.Equal("1 still", await AskAsync(other, "still"));
     }
 
-    [Theory(Timeout = Deadline.Milliseconds), MemberData(nameof(Models))]
-    public async Task Beyond_the_limit_datagrams_of_new_peers_are_dropped_and_told(Model model)
-    {
-        var log = new RecordingLog();
-        await using UdpSessionServer server = Serve(model, async (session, stop) =>
-        {
-            await foreach (Datagram datagram in session.ReceiveAllAsync(stop))
-            {
-                await SayAsync(session, $"{session.Id} {Text(datagram)}");
-                if (Text(datagram) == "bye")
-                {
-                    return;
-                }
-            }
-        }, new DatagramSessionOptions { Sessions = 2 }, log);
-        await server.StartAsync().InTime();
-        using var first = new DatagramCaller(server);
-        using var second = new DatagramCaller(server);
-        using var third = new DatagramCaller(server);
-        Assert.Equal("1 a", await AskAsync(first, "a"));
-        Assert.Equal("2 b", await AskAsync(second, "b"));
-        await third.SendAsync("c");
-        await third.SendAsync("d");
-        await Deadline.UntilAsync(() => server.Statistics.Dropped == 2, "both were dropped");
-        Assert.Contains("DatagramSessionOptions.Sessions is 2", (await log.WaitAsync(record => record.Id == 19)).Text, StringComparison.Ordinal);
-        Assert.Equal("1 e", await AskAsync(first, "e"));
-        Assert.Equal("2 bye", await AskAsync(second, "bye"));
-        await Deadline.UntilAsync(() => server.Statistics.Open == 1, "the second ended");
-        Assert.Equal("3 f", await AskAsync(third, "f"));
-        Assert.Single(log.Records, record => record.Id == 19);
-    }
-
-    [Theory(Timeout = Deadline.Milliseconds), MemberData(nameof(Models))]
-    public async Task A_full_queue_drops_the_newest_and_counts_it(Model model)
-    {
-        var log = new RecordingLog();
-        var go = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-        await using UdpSessionServer server = Serve(model, async (session, stop) =>
-        {
-            await go.Task;
-            await CountAsync(session, stop);
-        }, new DatagramSessionOptions { Queue = 3 }, log);
-        await server.StartAsync().InTime();
-        using var caller = new DatagramCaller(server);
-        for (int i = 1; i <= 8; i++)
-        {
-            await caller.SendAsync($"d{i}");
-        }
-        await Deadline.UntilAsync(() => server.Statistics.Dropped == 5, "five found the queue full");
-        Assert.Contains("DatagramSessionOptions.Queue is 3", (await log.WaitAsync(record => record.Id == 19)).Text, StringComparison.Ordinal);
-        DatagramSession session = Assert.Single(server.Sessions);
-        Assert.Equal((8, 5), (session.Received, session.Dropped));
-        go.SetResult();
-        for (int i = 1; i <= 3; i++)
-        {
-            Assert.Equal($"1 {i} d{i}", await caller.ReceiveAsync());
-        }
-        Assert.Equal("1 4 on", await AskAsync(caller, "on"));
-    }
-
-    [Theory(Timeout = Deadline.Milliseconds), MemberData(nameof(Models))]
-    public async Task What_a_handler_leaves_in_the_queue_is_counted_as_dropped(Model model)
-    {
-        var go = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-        await using UdpSessionServer server = Serve(model, (_, _) => go.Task);
-        await server.StartAsync().InTime();
-        using var caller = new DatagramCaller(server);
-        await caller.SendAsync("a");
-        await caller.SendAsync("b");
-        await Deadline.UntilAsync(() => server.Sessions.FirstOrDefault() is { Received: 2 }, "both came");
-        go.SetResult();
-        await EndedAsync(server, ConnectionEndReason.HandlerReturned);
-        Assert.Equal(2, server.Statistics.Dropped);
-    }
-
-    [Theory(Timeout = Deadline.Milliseconds), MemberData(nameof(Models))]
+    [Theory(Timeout = Deadline.Milliseconds), MemberData(nameof(Sessions.Models), MemberType = typeof(Sessions))]
     public async Task A_stop_ends_every_wait_and_lets_handlers_have_the_last_word(Model model)
     {
         await using UdpSessionServer server = Serve(model, async (session, stop) =>
@@ -265,7 +157,7 @@ public sealed class DatagramSessionTests
         Assert.Equal(0, server.Statistics.Open);
     }
 
-    [Theory(Timeout = Deadline.Milliseconds), MemberData(nameof(Models))]
+    [Theory(Timeout = Deadline.Milliseconds), MemberData(nameof(Sessions.Models), MemberType = typeof(Sessions))]
     public async Task A_handler_beyond_the_grace_time_can_t_send_any_more(Model model)
     {
         var go = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -287,7 +179,7 @@ public sealed class DatagramSessionTests
         await stopped.InTime();
     }
 
-    [Theory(Timeout = Deadline.Milliseconds), MemberData(nameof(Models))]
+    [Theory(Timeout = Deadline.Milliseconds), MemberData(nameof(Sessions.Models), MemberType = typeof(Sessions))]
     public async Task A_cancelled_receive_takes_no_datagram(Model model)
     {
         await using UdpSessionServer server = Serve(model, async (session, stop) =>
@@ -310,7 +202,7 @@ public sealed class DatagramSessionTests
         Assert.Equal("b", await AskAsync(caller, "b"));
     }
 
-    [Theory(Timeout = Deadline.Milliseconds), MemberData(nameof(Models))]
+    [Theory(Timeout = Deadline.Milliseconds), MemberData(nameof(Sessions.Models), MemberType = typeof(Sessions))]
     public async Task A_session_that_is_ended_from_outside_says_so(Model model)
     {
         await using UdpSessionServer server = Serve(model, async (session, stop) =>
@@ -357,25 +249,6 @@ public sealed class DatagramSessionTests
     }
 
     [Theory(Timeout = Deadline.Milliseconds)]
-    [InlineData(WhenFull.Wait)]
-    [InlineData(WhenFull.Refuse)]
-    public async Task Threads_that_are_about_to_be_free_lose_no_session(WhenFull whenFull)
-    {
-        await using var server = new UdpSessionServer("127.0.0.1:0", async (session, stop) =>
-        {
-            await session.ReceiveAsync(stop);
-            await SayAsync(session, "once");
-        }, Concurrency.Threads(2, whenFull), new ServerOptions { Sessions = new() { Sessions = 1 } });
-        await server.StartAsync().InTime();
-        using var caller = new DatagramCaller(server);
-        for (int i = 1; i <= 300; i++)
-        {
-            Assert.Equal("once", await AskAsync(caller, "x"));
-            await EndedAsync(server, ConnectionEndReason.HandlerReturned, i);
-        }
-    }
-
-    [Theory(Timeout = Deadline.Milliseconds)]
     [InlineData(Model.OneLoop)]
     [InlineData(Model.ThreeLoops)]
     public async Task Each_loop_receives_for_itself_where_the_port_is_shared(Model model)
@@ -413,21 +286,6 @@ public sealed class DatagramSessionTests
         await group.StopAsync().InTime();
     }
 
-    [Fact]
-    public void What_can_t_have_sessions_is_refused_with_what_to_choose()
-    {
-        Assert.Contains("Choose Concurrency.EventLoop", Refused(Concurrency.Sequential()), StringComparison.Ordinal);
-        Assert.Contains("DatagramSessionOptions.Sessions is 1024", Refused(Concurrency.Threads(1024)), StringComparison.Ordinal);
-        Assert.Contains("CallerLimits.AcceptsPerSecond is 5", Refused(Concurrency.EventLoop(), new ServerOptions { Callers = new() { AcceptsPerSecond = 5 } }), StringComparison.Ordinal);
-        Assert.Contains("UdpSessionServer can't listen", Assert.Throws<ArgumentException>(() => new UdpSessionServer("unix:/x", CountAsync)).Message, StringComparison.Ordinal);
-        Assert.Throws<ArgumentOutOfRangeException>(() => new DatagramSessionOptions { Sessions = 0 });
-        Assert.Throws<ArgumentOutOfRangeException>(() => new DatagramSessionOptions { Queue = 0 });
-        Assert.Throws<ArgumentOutOfRangeException>(() => new DatagramSessionOptions { Idle = TimeSpan.Zero });
-
-        static string Refused(Concurrency concurrency, ServerOptions? options = null) =>
-            Assert.Throws<ArgumentException>(() => new UdpSessionServer("127.0.0.1:0", CountAsync, concurrency, options)).Message;
-    }
-
     [Fact(Timeout = Deadline.Milliseconds)]
     public async Task Before_its_handler_runs_a_session_can_t_be_received_from()
     {
@@ -456,7 +314,7 @@ public sealed class DatagramSessionTests
         Assert.Contains("Use StartAsync", (await Assert.ThrowsAsync<InvalidOperationException>(() => server.HandleRequestAsync())).Message, StringComparison.Ordinal);
     }
 
-    [Theory(Timeout = Deadline.Milliseconds), MemberData(nameof(Models))]
+    [Theory(Timeout = Deadline.Milliseconds), MemberData(nameof(Sessions.Models), MemberType = typeof(Sessions))]
     public async Task Python_speaks_with_its_session(Model model)
     {
         Assert.SkipUnless(File.Exists("/usr/bin/python3"), "There is no /usr/bin/python3 here.");

@@ -85,7 +85,35 @@ public sealed class MetricsTests
         Assert.Equal(1, measured.Observe("switchboard.datagrams.received"));
         Assert.Equal(0, measured.Observe("switchboard.datagrams.dropped"));
         Assert.Null(measured.Observe("switchboard.connections.open"));
+        Assert.Null(measured.Observe("switchboard.sessions.open"));
         await Deadline.UntilAsync(() => measured.Of("switchboard.call.duration").Length == 1, "the call has ended");
+    }
+
+    [Theory(Timeout = Deadline.Milliseconds)]
+    [MemberData(nameof(Sessions.Models), MemberType = typeof(Sessions))]
+    public async Task Sessions_are_told_open_started_and_ended_by_reason(Model model)
+    {
+        string name = $"metrics {Guid.NewGuid()}";
+        using var measured = new Measurements(name);
+        await using var server = new UdpSessionServer("127.0.0.1:0", Sessions.CountAsync, model.Make(), new ServerOptions { Name = name });
+        await server.StartAsync().InTime();
+        Assert.Equal(0, measured.Observe("switchboard.sessions.open"));
+        using var first = new DatagramCaller(server);
+        using var second = new DatagramCaller(server);
+        Assert.Equal("1 1 a", await Sessions.AskAsync(first, "a"));
+        Assert.Equal("1 2 b", await Sessions.AskAsync(first, "b"));
+        Assert.Equal("2 1 c", await Sessions.AskAsync(second, "c"));
+        Assert.Equal(2, measured.Observe("switchboard.sessions.open"));
+        Assert.Equal(2, measured.Observe("switchboard.sessions.started"));
+        Assert.Equal(3, measured.Observe("switchboard.datagrams.received"));
+        Assert.Null(measured.Observe("switchboard.sessions.ended"));
+        server.Sessions.First(session => session.Id == 1).End();
+        await Deadline.UntilAsync(() => measured.Observe("switchboard.sessions.open") == 1, "it has ended");
+        Assert.Equal(2, measured.Observe("switchboard.sessions.started"));
+        Assert.Equal(1, measured.Observe("switchboard.sessions.ended", ConnectionEndReason.Aborted));
+        Assert.Null(measured.Observe("switchboard.connections.open"));
+        Assert.Null(measured.Observe("switchboard.connections.ended"));
+        await Deadline.UntilAsync(() => measured.Of("switchboard.call.duration", ConnectionEndReason.Aborted).Length == 1, "its time is told");
     }
 
     [Fact(Timeout = Deadline.Milliseconds)]

@@ -10,11 +10,11 @@ internal sealed class DatagramCaller : IDisposable
     private readonly Socket _socket;
     private readonly EndPoint _server;
 
-    internal DatagramCaller(SocketServer server, string? path = null)
+    internal DatagramCaller(SocketServer server, string? path = null, string from = "127.0.0.1")
     {
         _server = server.LocalEndPoint!;
         _socket = new Socket(_server.AddressFamily, SocketType.Dgram, ProtocolType.Unspecified);
-        _socket.Bind(path is null ? new IPEndPoint(IPAddress.Loopback, 0) : new UnixDomainSocketEndPoint(path));
+        _socket.Bind(path is null ? new IPEndPoint(IPAddress.Parse(from), 0) : new UnixDomainSocketEndPoint(path));
     }
 
     internal EndPoint LocalEndPoint => _socket.LocalEndPoint!;
