@@ -11,7 +11,7 @@ internal sealed record BenchOptions
         Options:
           --rounds N        measured rounds; results are medians over them (5)
           --seconds S       how long a round calls one server (1)
-          --connections N   callers at once (64 for echo, 16 for connect and gateway, 5,000 for idle, 50 for redis)
+          --connections N   callers at once (64 for echo, tls and udp, 16 for connect, gateway and handshakes, 5,000 for idle, 50 for redis)
           --size BYTES      bytes in a request (64; 65,536 for gateway), or in a value (3 for redis)
           --peers A,B       only these peers
           --ours A,B        only these of ours

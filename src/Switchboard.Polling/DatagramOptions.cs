@@ -8,6 +8,9 @@ namespace Switchboard.Polling;
 /// <summary>How a datagram socket is made, beside <see cref="ListenerOptions"/>. Unix sockets heed the buffers only.</summary>
 public sealed record DatagramOptions
 {
+    // Not more than a server takes from one listener in a turn: a batch that it left half done would wait for the next event.
+    private const int LargestBatch = 32;
+
     /// <summary>SO_REUSEADDR: let other sockets that set it too have the same address and port. All of them get what is sent
     /// to a group or broadcast; anything else goes to one of them. Default false: a second server is refused.</summary>
     public bool ReuseAddress { get; init; }
@@ -19,6 +22,14 @@ public sealed record DatagramOptions
     /// <summary>SO_SNDBUF, in bytes, 1 or more: how much may be on its way out before a send waits. Null for
     /// net.core.wmem_default; the kernel caps it at net.core.wmem_max. Default null.</summary>
     public int? SendBuffer { get; init => field = AtLeastOne(value); }
+
+    /// <summary>How many datagrams an event loop takes with one call at most, 1 to 32 (<c>recvmmsg(2)</c>). Models without a loop
+    /// take one: what no call serves yet stays in the kernel there. Default 32.</summary>
+    public int ReceiveBatch
+    {
+        get;
+        init => field = value is >= 1 and <= LargestBatch ? value : throw new ArgumentOutOfRangeException(nameof(value), value, $"DatagramOptions.ReceiveBatch must be from 1 to {LargestBatch}.");
+    } = LargestBatch;
 
     /// <summary>SO_BROADCAST: may send to broadcast addresses. What is broadcast is received in any case, by a socket on all
     /// addresses. Default false.</summary>

@@ -6,9 +6,6 @@ namespace Switchboard.Servers;
 /// one. After such a batch it says once that none is there, so that the others of the loop have their turn.</summary>
 internal sealed class DatagramReceiver(int capacity, int size)
 {
-    // Not more than an acceptor takes in a turn: a batch that it left half done would wait for the next event.
-    internal const int LargestBatch = 32;
-
     private readonly DatagramBatch _batch = new(capacity, size);
     private int _count;
     private int _next;

@@ -68,7 +68,7 @@ public abstract class DatagramServer<TRequest> : SocketServer<TRequest>
         _sockets = DatagramSockets.Open(Address, Options, LoopCount);
         local = _sockets.LocalEndPoint;
         // Where a call may have to wait for a thread, the datagrams that nobody has taken yet stay in the kernel.
-        int batch = SharesLoops ? DatagramReceiver.LargestBatch : 1;
+        int batch = SharesLoops ? Options.Datagrams.ReceiveBatch : 1;
         _receivers = [.. Enumerable.Range(0, LoopCount).Select(_ => new DatagramReceiver(batch, Options.MaxPacketSize))];
         if (Options.Datagrams.ReceiveBuffer is { } asked && _sockets.ReceiveBuffer is var given && given < asked)
         {

@@ -1,6 +1,7 @@
 using System.Text;
 using CsCheck;
 using Switchboard.Samples.MiniRedis;
+using Switchboard.Tests;
 
 namespace Switchboard.EndToEnd.Tests;
 
@@ -32,6 +33,7 @@ public sealed class MiniRedisReaderTests
             Assert.Null(error);
         }, iter: 1000, threads: 1);
 
+    /// <summary>Scaled by SWITCHBOARD_SCALE: 50 makes it a million inputs.</summary>
     [Fact]
     public void Any_bytes_are_commands_or_one_error_the_same_however_they_are_cut() =>
         Gen.Select(_conversation, _byte.Array[0, 60], Gen.Int[1, 40].Array[0, 20]).Sample(static (said, noise, cuts) =>
@@ -43,7 +45,37 @@ public sealed class MiniRedisReaderTests
             Assert.Equal(error, cutError);
             AssertSame(whole, Read(sent.Chunk(1), out cutError));
             Assert.Equal(error, cutError);
-        }, iter: 3000, threads: 1);
+        }, iter: Scale.Of(20_000));
+
+    /// <summary>Whatever comes, a command that does not end is given up within its limit, or that of a line.</summary>
+    [Fact]
+    public void Bytes_that_never_end_a_command_are_an_error_before_they_are_many() =>
+        Gen.Select(_byte.Array[0, 30], _byte.Array[1, 20], Gen.Int[1, 2000]).Sample(static (first, again, limit) =>
+        {
+            const int MostOfALine = 64 * 1024;
+            using var reader = new RespReader(limit);
+            byte[] piece = [.. first];
+            int kept = 0;
+            try
+            {
+                for (int i = 0; i < 1000; i++)
+                {
+                    reader.Take(piece);
+                    kept += piece.Length;
+                    while (reader.TryRead(out _))
+                    {
+                        kept = 0;
+                    }
+                    reader.Keep();
+                    Assert.InRange(kept, 0, Math.Max(limit, MostOfALine) + 4000);
+                    piece = [.. Enumerable.Repeat(again, 200).SelectMany(static bytes => bytes)];
+                }
+            }
+            catch (InvalidDataException)
+            {
+                // Given up, and early enough.
+            }
+        }, iter: Scale.Of(20));
 
     [Theory]
     [InlineData("PING\n", "PING")]

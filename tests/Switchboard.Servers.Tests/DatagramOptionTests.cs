@@ -152,6 +152,8 @@ public sealed class DatagramOptionTests
         Assert.Contains("[::]:PORT", Assert.Throws<ArgumentException>(() => Bound(new MulticastGroup("ff02::7") { Interface = Loopback })).Message, StringComparison.Ordinal);
         Assert.Throws<ArgumentOutOfRangeException>(() => new DatagramOptions { MulticastHops = 256 });
         Assert.Throws<ArgumentOutOfRangeException>(() => new DatagramOptions { ReceiveBuffer = 0 });
+        Assert.Contains("from 1 to 32", Assert.Throws<ArgumentOutOfRangeException>(() => new DatagramOptions { ReceiveBatch = 33 }).Message, StringComparison.Ordinal);
+        Assert.Throws<ArgumentOutOfRangeException>(() => new DatagramOptions { ReceiveBatch = 0 });
 
         static void Bound(MulticastGroup group) => Echo("0.0.0.0:0", Model.OneLoop, new DatagramOptions { Groups = [group] }).Bind();
     }
@@ -166,6 +168,30 @@ public sealed class DatagramOptionTests
         sharing.Bind();
         await using UdpServer other = Echo($"127.0.0.1:{PortOf(sharing)}", Model.OneLoop, new DatagramOptions { ReuseAddress = true });
         other.Bind();
+    }
+
+    [Theory(Timeout = Deadline.Milliseconds), MemberData(nameof(All))]
+    public async Task Datagrams_are_all_served_whatever_a_loop_takes_with_one_call(Model model)
+    {
+        const int Sent = 100;
+        foreach (int batch in (int[])[1, 3, 32])
+        {
+            await using UdpServer server = Echo("127.0.0.1:0", model, new DatagramOptions { ReceiveBatch = batch, ReceiveBuffer = 1024 * 1024 });
+            server.Bind();
+            using Socket client = Client();
+            client.ReceiveBufferSize = 1024 * 1024;
+            for (int i = 0; i < Sent; i++)
+            {
+                client.SendTo(Encoding.ASCII.GetBytes($"{i}"), server.LocalEndPoint!);
+            }
+            await server.StartAsync().InTime();
+            List<int> came = [];
+            while (came.Count < Sent)
+            {
+                came.Add(int.Parse((await ReceiveAsync(client)).Text.Split(' ')[0], System.Globalization.CultureInfo.InvariantCulture));
+            }
+            Assert.Equal(Enumerable.Range(0, Sent), came.Order());
+        }
     }
 
     [Fact(Timeout = Deadline.Milliseconds)]

@@ -21,7 +21,13 @@ internal static class AllocationsSuite
         }
     }
 
-    /// <summary>Says what one server allocated.</summary>
-    internal static void Tell(string what, List<Sample> samples) =>
-        Console.Error.WriteLine($"allocations {what} {Report.Median(samples.Select(static sample => sample.BytesPerRequest!.Value)):F2} bytes per request");
+    /// <summary>Says what one server allocated, if it is a .NET program.</summary>
+    internal static void Tell(string what, List<Sample> samples)
+    {
+        double[] bytes = [.. samples.Select(static sample => sample.BytesPerRequest).OfType<double>()];
+        if (bytes.Length > 0)
+        {
+            Console.Error.WriteLine($"allocations {what} {Report.Median(bytes):F2} bytes per request");
+        }
+    }
 }
