@@ -23,6 +23,9 @@ public sealed partial class LoopSocket
     private bool _readsToTheEnd;
     private bool _isPromised;
 
+    /// <summary>True while a read is pending, or its result has not been asked for. Any thread.</summary>
+    internal bool IsReading => Volatile.Read(ref _reading) != 0;
+
     /// <summary>Reads what is there, waiting until there is something.</summary>
     /// <param name="buffer">Where the bytes go; an empty one means: wait until a read would not wait.</param>
     /// <param name="cancellation">Ends the wait; no byte is lost then and the socket stays usable.</param>

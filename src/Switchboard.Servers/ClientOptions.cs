@@ -9,7 +9,8 @@ public sealed record ClientOptions
     /// <summary>What the connection may take, as a server's connections may.</summary>
     public ConnectionLimits Limits { get; init; } = ConnectionLimits.Default;
 
-    /// <summary>How long connecting may take in all: finding the addresses of a name, and trying each. Default 15 seconds;
+    /// <summary>How long connecting may take in all: finding the addresses of a name, trying each, and the TLS handshake, which
+    /// <see cref="ConnectionLimits.Handshake"/> limits too. Default 15 seconds;
     /// longer than zero, or <see cref="Timeout.InfiniteTimeSpan"/> for as long as the kernel tries.</summary>
     public TimeSpan ConnectTimeout { get; init => field = Time(value); } = TimeSpan.FromSeconds(15);
 

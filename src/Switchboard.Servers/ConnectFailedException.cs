@@ -5,7 +5,7 @@ using Switchboard.Linux;
 namespace Switchboard.Servers;
 
 /// <summary>A server could not be reached: nobody listens, there is no way to it, it did not answer in time, its name is not
-/// known, or this process has no descriptor left. The message says which; <see cref="Exception.InnerException"/> has the
+/// known, the two did not agree on TLS, or this process has no descriptor left. The message says which; <see cref="Exception.InnerException"/> has the
 /// error of the system, where it said one.</summary>
 public sealed class ConnectFailedException : IOException
 {
@@ -40,6 +40,9 @@ public sealed class ConnectFailedException : IOException
 
     internal static ConnectFailedException TooLong(ServerAddress address, TimeSpan limit) =>
         new(address, $"{address} did not answer within {limit}, which is ClientOptions.ConnectTimeout.", new TimeoutException());
+
+    internal static ConnectFailedException NotSecured(ServerAddress address, ConnectionEndedException error) =>
+        new(address, $"{address} was reached, but not over TLS: {error.Message} Look at ClientOptions.Tls, and at what the server speaks.", error);
 
     internal static ConnectFailedException Unknown(DnsEndPoint name, SocketException error) =>
         new(name, $"The address of {name.Host} could not be found: {error.Message}. Look at the name, and at this machine's name service.", error);

@@ -11,6 +11,7 @@ internal static class Connecting
 
     internal static async Task<Connection> ConnectAsync(ClientHome home, ServerAddress address, ClientOptions options, CancellationToken cancellation)
     {
+        string host = options.Tls is { } wishes ? HostOf(address, wishes) : "";
         using var time = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
         if (options.ConnectTimeout != Timeout.InfiniteTimeSpan)
         {
@@ -23,7 +24,7 @@ internal static class Connecting
             Connection connection = Connection.Open(home, socket, options);
             if (options.Tls is { } tls)
             {
-                await SecureAsync(connection, tls, address, cancellation).ConfigureAwait(home.HasThread);
+                await SecureAsync(home, connection, tls, address, host, time.Token).ConfigureAwait(home.HasThread);
             }
             return connection;
         }
@@ -34,21 +35,26 @@ internal static class Connecting
         }
     }
 
-    private static async Task SecureAsync(Connection connection, TlsClientOptions tls, ServerAddress address, CancellationToken cancellation)
+    private static string HostOf(ServerAddress address, TlsClientOptions tls) => address.EndPoint switch
     {
-        string host = address.EndPoint switch
-        {
-            DnsEndPoint name => name.Host,
-            IPEndPoint { Address: var ip } => ip.ToString(),
-            _ => tls.TargetHost ?? throw new ArgumentException("TlsClientOptions.TargetHost is null, and a Unix socket has no host. Say whose certificate the server must show.", nameof(tls)),
-        };
+        DnsEndPoint name => name.Host,
+        IPEndPoint { Address: var ip } => ip.ToString(),
+        _ => tls.TargetHost ?? throw new ArgumentException("TlsClientOptions.TargetHost is null, and a Unix socket has no host. Say whose certificate the server must show.", nameof(tls)),
+    };
+
+    private static async Task SecureAsync(ClientHome home, Connection connection, TlsClientOptions tls, ServerAddress address, string host, CancellationToken cancellation)
+    {
         try
         {
-            await connection.CallTlsAsync(tls, host, cancellation);
+            await connection.CallTlsAsync(tls, host, cancellation).ConfigureAwait(home.HasThread);
         }
-        catch
+        catch (Exception exception)
         {
-            await connection.DisposeAsync();
+            await connection.DisposeAsync().ConfigureAwait(home.HasThread);
+            if (exception is ConnectionEndedException ended)
+            {
+                throw ConnectFailedException.NotSecured(address, ended);
+            }
             throw;
         }
     }

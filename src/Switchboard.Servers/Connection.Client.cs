@@ -23,7 +23,7 @@ public sealed partial class Connection : IAsyncDisposable, IDisposable
     /// <returns>The connection. Dispose it (<c>await using</c>): what opens a connection closes it, also in a handler.
     /// <see cref="Stopping"/> is cancelled when the handler's server stops.</returns>
     /// <exception cref="ConnectFailedException">The server can't be reached, or not within
-    /// <see cref="ClientOptions.ConnectTimeout"/>; the message says why.</exception>
+    /// <see cref="ClientOptions.ConnectTimeout"/>, or the TLS handshake failed; the message says why.</exception>
     /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
     /// <remarks>Any thread may call it. Never wait for the task by blocking in a handler: <see cref="Connect"/> is for those
     /// that block. Source of the behaviour: <c>connect(2)</c>, <c>getaddrinfo(3)</c>.</remarks>
@@ -41,7 +41,8 @@ public sealed partial class Connection : IAsyncDisposable, IDisposable
     /// <param name="address">Whom to reach.</param>
     /// <param name="options">How; null for the defaults.</param>
     /// <returns>The connection; dispose it.</returns>
-    /// <exception cref="ConnectFailedException">The server can't be reached; the message says why.</exception>
+    /// <exception cref="ConnectFailedException">The server can't be reached, or the TLS handshake failed; the message says
+    /// why.</exception>
     /// <exception cref="InvalidOperationException">The thread carries other connections too.</exception>
     public static Connection Connect(ServerAddress address, ClientOptions? options = null)
     {

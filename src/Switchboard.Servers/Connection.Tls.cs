@@ -1,5 +1,4 @@
 using System.Net.Security;
-using System.Security.Authentication;
 
 namespace Switchboard.Servers;
 
@@ -7,19 +6,19 @@ namespace Switchboard.Servers;
 public sealed partial class Connection
 {
     // Others may send from the moment of the accept on, and nothing of that may go out in clear.
-    private volatile bool _awaitsTls;
+    private readonly bool _awaitsTls;
 
     internal bool AwaitsTls
     {
         init => _awaitsTls = value;
     }
 
-    /// <summary>What was agreed on by TLS; null where bytes go in clear.</summary>
+    /// <summary>What was agreed on by TLS; null where bytes go in clear, and before the handshake is done.</summary>
     public TlsInfo? Tls => (_transport as TlsTransport)?.Info;
 
     /// <summary>Goes over to TLS in the middle of a call, as the server: what STARTTLS of mail and others asks for. Write your
     /// answer in clear and await that; then call this, within <see cref="ConnectionLimits.Handshake"/>. All that is read and
-    /// written from then on is encrypted.</summary>
+    /// written from then on is encrypted: what is written meanwhile, by other threads too, waits for the handshake.</summary>
     /// <param name="options">Certificates and wishes.</param>
     /// <param name="cancellation">Ends the handshake, and the connection with it.</param>
     /// <returns>Completes when the handshake is done.</returns>
@@ -46,12 +45,56 @@ public sealed partial class Connection
         return UpgradeAsync(transport => CallTlsAsync(transport, options, host, cancellation));
     }
 
-    private async Task UpgradeAsync(Func<TlsTransport, Task> authenticate)
+    /// <summary>As <see cref="StartTlsAsync(TlsOptions, CancellationToken)"/>, blocking the call's thread until the handshake is
+    /// done. For <see cref="BlockingRequestHandler"/>.</summary>
+    /// <param name="options">Certificates and wishes.</param>
+    /// <exception cref="ConnectionEndedException">The handshake failed, or the peer sent more in clear.</exception>
+    /// <exception cref="InvalidOperationException">It speaks TLS already, a read is pending, it has no socket, another thread
+    /// calls, or the thread carries other connections too.</exception>
+    public void StartTls(TlsOptions options)
+    {
+        ThrowIfMustNotBlock();
+        Wait(StartTlsAsync(options));
+    }
+
+    /// <summary>As <see cref="StartTls(TlsOptions)"/>, as the client.</summary>
+    /// <param name="options">Whose certificate to expect; <see cref="TlsClientOptions.TargetHost"/> must be given.</param>
+    /// <exception cref="ConnectionEndedException">The handshake failed, or the peer sent more in clear.</exception>
+    /// <exception cref="InvalidOperationException">It speaks TLS already, a read is pending, it has no socket, another thread
+    /// calls, or the thread carries other connections too.</exception>
+    public void StartTls(TlsClientOptions options)
+    {
+        ThrowIfMustNotBlock();
+        Wait(StartTlsAsync(options));
+    }
+
+    private void ThrowIfMustNotBlock()
+    {
+        if (_transport is StreamTransport { MayBlockHere: false })
+        {
+            _transport.Write([]);
+        }
+    }
+
+    private void Wait(Task task)
+    {
+        if (_transport is StreamTransport { MayBlockHere: false })
+        {
+            _transport.WaitInline(static task => ((Task)task!).IsCompleted, task);
+        }
+        task.GetAwaiter().GetResult();
+    }
+
+    private Task UpgradeAsync(Func<TlsTransport, Task> authenticate) => InPieceAsync(async () =>
     {
         ThrowIfReading();
         if (_transport is not StreamTransport plain || plain is TlsTransport)
         {
             throw new InvalidOperationException(_transport is TlsTransport ? "The connection speaks TLS already." : "A connection in memory can't speak TLS.");
+        }
+        if (plain.IsReading)
+        {
+            throw new InvalidOperationException("A read is pending on this connection. Await it before StartTlsAsync: it would take what belongs to the handshake.");
         }
         if (HasBuffered)
         {
@@ -59,18 +102,42 @@ public sealed partial class Connection
             plain.Abort(injected);
             throw injected;
         }
-        _awaitsTls = true;
+        LayTls();
         await plain.FlushAsync();
         await SecureInTimeAsync(authenticate);
+    });
+
+    /// <summary>Runs something in a piece of the call, so that its awaits come back there, whoever calls and whatever context
+    /// the caller has.</summary>
+    private Task InPieceAsync(Func<Task> act)
+    {
+        if (_transport.Context is not { } context || (_transport.IsCurrent && SynchronizationContext.Current == context))
+        {
+            return act();
+        }
+        var done = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        context.Post(async _ =>
+        {
+            Task task = act();
+            await task.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            done.SetFromTask(task);
+        }, null);
+        return done.Task;
     }
+
+    /// <summary>Puts TLS between the connection and what carries it: what is written from now on waits for the handshake.</summary>
+    internal void LayTls() => _transport = new TlsTransport((StreamTransport)_transport, this);
 
     /// <summary>The server's handshake, at the beginning of a call; the server limits its time.</summary>
     internal Task AcceptTlsAsync(TlsOptions options, Action<TlsCertificateException> onBroken, CancellationToken cancellation) =>
         SecureAsync(transport => AcceptTlsAsync(transport, options, onBroken, cancellation));
 
-    /// <summary>The client's handshake, after connecting.</summary>
-    internal Task CallTlsAsync(TlsClientOptions options, string host, CancellationToken cancellation) =>
-        SecureInTimeAsync(transport => CallTlsAsync(transport, options, host, cancellation));
+    /// <summary>The client's handshake, after connecting. Any thread.</summary>
+    internal Task CallTlsAsync(TlsClientOptions options, string host, CancellationToken cancellation)
+    {
+        LayTls();
+        return InPieceAsync(() => SecureInTimeAsync(transport => CallTlsAsync(transport, options, host, cancellation)));
+    }
 
     private static async Task AcceptTlsAsync(TlsTransport transport, TlsOptions options, Action<TlsCertificateException> onBroken, CancellationToken cancellation)
     {
@@ -84,31 +151,35 @@ public sealed partial class Connection
             name = hello.ServerName;
             return new ValueTask<SslServerAuthenticationOptions>(options.For(name));
         }, null, cancellation);
-        transport.Info = new TlsInfo(transport, name);
+        transport.EndHandshake(name);
     }
 
     private static async Task CallTlsAsync(TlsTransport transport, TlsClientOptions options, string host, CancellationToken cancellation)
     {
         SslClientAuthenticationOptions wishes = options.For(host);
         await transport.Stream.AuthenticateAsClientAsync(wishes, cancellation);
-        transport.Info = new TlsInfo(transport, wishes.TargetHost);
+        transport.EndHandshake(wishes.TargetHost);
     }
 
     private async Task SecureInTimeAsync(Func<TlsTransport, Task> authenticate)
     {
+        TimeSpan limit = _limits.Handshake;
         using var timer = new Timer(static self => ((Connection)self!).Abort(ConnectionEndReason.HandshakeFailed,
-            $"The TLS handshake was not done within {((Connection)self)._limits.Handshake}, which is ConnectionLimits.Handshake."), this, _limits.Handshake < _longestTimer ? _limits.Handshake : _longestTimer, Timeout.InfiniteTimeSpan);
+            $"The TLS handshake was not done within {((Connection)self)._limits.Handshake}, which is ConnectionLimits.Handshake."), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+        if (limit != Timeout.InfiniteTimeSpan)
+        {
+            timer.Change(limit < _longestTimer ? limit + CoarseClockStep : _longestTimer, Timeout.InfiniteTimeSpan);
+        }
         await SecureAsync(authenticate);
     }
 
-    /// <summary>Puts TLS between the connection and what carries it.</summary>
+    /// <summary>Shakes hands. In a piece of the call, after <see cref="LayTls"/>.</summary>
     private async Task SecureAsync(Func<TlsTransport, Task> authenticate)
     {
-        var plain = (StreamTransport)_transport;
+        var secure = (TlsTransport)_transport;
         // After a PROXY header the beginning of the handshake may be here already.
-        byte[] received = _buffer is null ? [] : _buffer[_start.._filled];
+        secure.BeginHandshake(_buffer is null ? [] : _buffer[_start.._filled]);
         ReturnBuffer();
-        var secure = new TlsTransport(plain, received, this);
         try
         {
             await authenticate(secure);
@@ -116,36 +187,29 @@ public sealed partial class Connection
         catch (Exception exception) when (exception is not (OperationCanceledException or ConnectionEndedException))
         {
             Exception failure = exception.InnerException as ConnectionEndedException
-                ?? Broken(ConnectionEndReason.HandshakeFailed, Describe(exception), exception);
-            await EndHandshakeAsync(plain, secure);
-            // Who goes on in spite of it must not do so in clear.
-            plain.Abort(failure);
+                ?? Broken(ConnectionEndReason.HandshakeFailed, TlsTransport.Describe("The TLS handshake failed", exception), exception);
+            await SendAlertAsync(secure);
+            secure.FailHandshake(failure);
             throw failure;
         }
         catch (Exception exception)
         {
-            plain.Abort(exception as ConnectionEndedException ?? Broken(Stopping.IsCancellationRequested ? ConnectionEndReason.Stopped : ConnectionEndReason.HandshakeFailed,
+            secure.FailHandshake(exception as ConnectionEndedException ?? Broken(Stopping.IsCancellationRequested ? ConnectionEndReason.Stopped : ConnectionEndReason.HandshakeFailed,
                 "The TLS handshake was cancelled, which ends the connection.", exception));
-            secure.Stream.Dispose();
             throw;
         }
-        _transport = secure;
     }
 
-    private static string Describe(Exception exception) =>
-        $"The TLS handshake failed: {exception.Message}{(exception is AuthenticationException && exception.InnerException is { } inner ? $" {inner.Message}" : "")}";
-
     /// <summary>The alert that tells the peer why goes out before the connection is closed.</summary>
-    private static async Task EndHandshakeAsync(StreamTransport plain, TlsTransport secure)
+    private static async Task SendAlertAsync(TlsTransport secure)
     {
         try
         {
-            await plain.FlushAsync();
+            await secure.FlushAsync();
         }
         catch (IOException)
         {
             // The peer is gone.
         }
-        secure.Stream.Dispose();
     }
 }

@@ -16,9 +16,12 @@ public sealed partial class Connection
     // The runtime's timer takes some 49 days at most.
     private static readonly TimeSpan _longestTimer = TimeSpan.FromDays(40);
 
+    /// <summary>The clock of the runtime's timers moves in steps of up to this, and no limit may fire early.</summary>
+    internal static readonly TimeSpan CoarseClockStep = TimeSpan.FromMilliseconds(10);
+
     private static long _lastId;
 
-    private Transport _transport;
+    private volatile Transport _transport;
     private readonly ConnectionLimits _limits;
     private readonly long _opened = Stopwatch.GetTimestamp();
     private readonly Lock _endGate = new();
@@ -129,7 +132,7 @@ public sealed partial class Connection
     }
 
     /// <summary>Sends all of a buffer, which must stay as it is until the task completes. Writes go out whole, in the
-    /// order of the calls.</summary>
+    /// order of the calls. Called during a TLS handshake it waits for that, and fails with it.</summary>
     /// <param name="buffer">The bytes.</param>
     /// <param name="cancellation">Takes the write back if nothing of it is out yet; otherwise ends the connection.</param>
     /// <returns>Completes when the kernel has all of it.</returns>

@@ -11,11 +11,18 @@ public abstract class DatagramServer : DatagramServer<Datagram>
     private Type? _newestHandler;
 
     private protected DatagramServer(ServerAddress address, HandlerSource<DatagramRequestHandler> handlers, Concurrency concurrency, ServerOptions? options, string kind)
-        : base(address, concurrency, options, kind)
+        : base(address, concurrency, Checked(options), kind)
     {
         _makeHandler = handlers.Make;
         _handlerName = handlers.Name;
     }
+
+    private static ServerOptions? Checked(ServerOptions? options) => options switch
+    {
+        { Tls: not null } => throw new ArgumentException("ServerOptions.Tls is set, and TLS needs a connection: datagrams would go in clear. Take it out, or choose TcpServer or UnixStreamServer.", nameof(options)),
+        { ProxyProtocol: not null } => throw new ArgumentException("ServerOptions.ProxyProtocol is set, and its header stands at the beginning of a connection: datagrams have none. Take it out, or choose TcpServer or UnixStreamServer.", nameof(options)),
+        _ => options,
+    };
 
     /// <inheritdoc/>
     public override ServerStatistics Statistics => new(Accepted, OpenCalls, Pauses, new Dictionary<ConnectionEndReason, long>()) { Dropped = DroppedByKernel };

@@ -44,10 +44,12 @@ public sealed record ServerOptions
     /// <summary>How many callers are taken, and what becomes of the others.</summary>
     public CallerLimits Callers { get; init; } = CallerLimits.Default;
 
-    /// <summary>That callers of a server of streams come through proxies, which say for whom they call; null for no PROXY protocol. Default null.</summary>
+    /// <summary>That callers of a server of streams come through proxies, which say for whom they call; null for no PROXY protocol. Default null.
+    /// A server of datagrams refuses it.</summary>
     public ProxyProtocolOptions? ProxyProtocol { get; init; }
 
-    /// <summary>That callers of a server of streams speak TLS; null for bytes in clear. Default null.</summary>
+    /// <summary>That callers of a server of streams speak TLS; null for bytes in clear. Default null. A server of datagrams
+    /// refuses it.</summary>
     public TlsOptions? Tls { get; init; }
 
     /// <summary>Where log records go; null for warnings and errors to standard error.</summary>

@@ -30,6 +30,8 @@ internal sealed class SocketTransport(DescriptorHandle handle, NativeAddress rem
 
     internal override bool EndOfInput => _socket?.EndOfInput ?? false;
 
+    internal override bool IsReading => _socket is { IsReading: true };
+
     internal DescriptorHandle Handle => handle;
 
     TimeSpan ILoopSocketOwner.IdleLimit => Connection.Limits.Idle;

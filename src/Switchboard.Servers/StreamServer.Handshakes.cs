@@ -5,9 +5,6 @@ namespace Switchboard.Servers;
 // What is agreed on with a caller before its handler is made.
 public abstract partial class StreamServer
 {
-    // The clock of the runtime's timers moves in steps of up to this, and no limit may fire early.
-    private static readonly TimeSpan _coarseClockStep = TimeSpan.FromMilliseconds(10);
-
     private bool HasHandshakes => Options.ProxyProtocol is not null || Options.Tls is not null;
 
     /// <summary>Takes the PROXY header, then shakes hands over TLS. Both within <see cref="ConnectionLimits.Handshake"/>.</summary>
@@ -16,7 +13,11 @@ public abstract partial class StreamServer
         using var time = CancellationTokenSource.CreateLinkedTokenSource(stop);
         if (Options.Limits.Handshake != Timeout.InfiniteTimeSpan)
         {
-            time.CancelAfter(Options.Limits.Handshake + _coarseClockStep);
+            time.CancelAfter(Options.Limits.Handshake + Connection.CoarseClockStep);
+        }
+        if (Options.Tls is not null)
+        {
+            request.LayTls();
         }
         try
         {

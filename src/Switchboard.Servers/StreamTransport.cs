@@ -1,3 +1,4 @@
+using System.Buffers;
 using Switchboard.Linux;
 using Switchboard.Polling;
 
@@ -18,6 +19,12 @@ internal abstract class StreamTransport : Transport
     /// <summary>The call begins: on this loop, or in the context of this piece of work.</summary>
     internal abstract void Attach(EventLoop? loop);
 
+    /// <summary>True while a read is pending. Any thread.</summary>
+    internal abstract bool IsReading { get; }
+
+    /// <summary>True if the calling thread is none of the call's, and may block until a piece of it has run.</summary>
+    internal virtual bool MayBlockHere => false;
+
     /// <summary>Begins the time of <see cref="ConnectionLimits.FirstByte"/> anew, when what came before was a handshake. In a
     /// piece of the call.</summary>
     internal abstract void ExpectFirstByte();
@@ -37,6 +44,21 @@ internal abstract class StreamTransport : Transport
 
     /// <summary>Ends a pending read that was given the stop token. Any thread.</summary>
     internal abstract void CancelStopReads();
+
+    /// <summary>Reads where <see cref="MayBlockHere"/> is true.</summary>
+    private protected int ReadElsewhere(Span<byte> buffer)
+    {
+        byte[] copy = ArrayPool<byte>.Shared.Rent(buffer.Length);
+        // A read is over when it has completed, also if it has failed.
+        int count = ReadAsync(copy.AsMemory(0, buffer.Length), CancellationToken.None).AsTask().GetAwaiter().GetResult();
+        copy.AsSpan(0, count).CopyTo(buffer);
+        ArrayPool<byte>.Shared.Return(copy);
+        return count;
+    }
+
+    /// <summary>Writes where <see cref="MayBlockHere"/> is true.</summary>
+    private protected void WriteElsewhere(ReadOnlySpan<byte> buffer) =>
+        WriteAsync(buffer.ToArray(), CancellationToken.None).AsTask().GetAwaiter().GetResult();
 
     public override string ToString() => $"{_connection}";
 

@@ -104,7 +104,7 @@ internal sealed partial class TaskTransport
         {
             throw MustAwait("WriteAsync");
         }
-        WriteAsync(buffer.ToArray(), CancellationToken.None).AsTask().GetAwaiter().GetResult();
+        WriteElsewhere(buffer);
     }
 
     internal override ValueTask CloseOutputAsync()

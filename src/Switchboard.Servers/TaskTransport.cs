@@ -1,4 +1,3 @@
-using System.Buffers;
 using System.Diagnostics;
 using System.Diagnostics.CodeAnalysis;
 using System.Net;
@@ -104,6 +103,8 @@ internal sealed partial class TaskTransport : StreamTransport, IValueTaskSource<
             }
         }
     }
+
+    internal override bool IsReading => Volatile.Read(ref _reading) != 0;
 
     private CallContext Started => _context ?? throw NotStarted();
 
@@ -298,7 +299,7 @@ internal sealed partial class TaskTransport : StreamTransport, IValueTaskSource<
     /// <summary>True if its pieces are no call's, so that code elsewhere may block until one has run.</summary>
     internal bool MayBlock { get; init; }
 
-    private bool MayBlockHere => MayBlock && CallContext.OfThisPiece is null;
+    internal override bool MayBlockHere => MayBlock && CallContext.OfThisPiece is null;
 
     internal override int Read(Span<byte> buffer)
     {
@@ -306,12 +307,7 @@ internal sealed partial class TaskTransport : StreamTransport, IValueTaskSource<
         {
             throw MustAwait("ReadAsync");
         }
-        byte[] copy = ArrayPool<byte>.Shared.Rent(buffer.Length);
-        // A read is over when it has completed, also if it has failed.
-        int count = ReadAsync(copy.AsMemory(0, buffer.Length), CancellationToken.None).AsTask().GetAwaiter().GetResult();
-        copy.AsSpan(0, count).CopyTo(buffer);
-        ArrayPool<byte>.Shared.Return(copy);
-        return count;
+        return ReadElsewhere(buffer);
     }
 
     internal override void WaitInline(Func<object?, bool> done, object? state) => throw MustAwait("await");

@@ -1,17 +1,22 @@
+using System.Diagnostics;
+using System.Runtime.CompilerServices;
+
 namespace Switchboard.Servers;
 
 /// <summary>The encrypted bytes, as SslStream wants them.</summary>
 /// <param name="transport">What carries them.</param>
-/// <param name="received">What was received before.</param>
-internal sealed class TlsByteStream(StreamTransport transport, byte[] received) : Stream
+internal sealed class TlsByteStream(StreamTransport transport) : Stream
 {
-    private ReadOnlyMemory<byte> _received = received;
+    private ReadOnlyMemory<byte> _received;
 
     /// <summary>True once the transport has come to its end, with or without an end of TLS before it.</summary>
     internal bool HasEnded { get; private set; }
 
-    /// <summary>True while a blocking read or write of the handler's runs.</summary>
+    /// <summary>True while a blocking read or write of the handler's runs, on the call's own thread.</summary>
     internal bool MayBlock { get; set; }
+
+    /// <summary>True once the handshake is done: until then nobody else uses the stream, wherever it goes on.</summary>
+    internal bool IsSecure { get; set; }
 
     public override bool CanRead => true;
 
@@ -27,28 +32,33 @@ internal sealed class TlsByteStream(StreamTransport transport, byte[] received) 
         set => throw new NotSupportedException("A connection has no position.");
     }
 
-    public override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default) =>
-        !_received.IsEmpty ? new ValueTask<int>(TakeReceived(buffer.Span))
-        // An empty read means to wait: no buffer is held while nothing is there.
-        : buffer.IsEmpty ? transport.ReadAsync(buffer, cancellationToken)
-        : ReadBytesAsync(buffer, cancellationToken);
+    /// <summary>Gives the stream what was received already, after a PROXY header.</summary>
+    internal void Prepend(byte[] received) => _received = received;
 
-    private ValueTask<int> ReadBytesAsync(Memory<byte> buffer, CancellationToken cancellationToken)
+    public override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
     {
+        if (!_received.IsEmpty)
+        {
+            return new ValueTask<int>(TakeReceived(buffer.Span));
+        }
         ValueTask<int> read = transport.ReadAsync(buffer, cancellationToken);
         if (!read.IsCompletedSuccessfully)
         {
-            return WhenReadAsync(read);
+            return WhenReadAsync(read, buffer.IsEmpty);
         }
         int count = read.Result;
-        HasEnded |= count == 0;
+        HasEnded |= count == 0 && !buffer.IsEmpty;
         return new ValueTask<int>(count);
     }
 
-    private async ValueTask<int> WhenReadAsync(ValueTask<int> read)
+    // This builder goes on inline, in the piece in which the read completes, and that is promised: SslStream must not
+    // decrypt elsewhere while a piece of the call ends its output. The usual one goes elsewhere when the stack is deep.
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    private async ValueTask<int> WhenReadAsync(ValueTask<int> read, bool isEmpty)
     {
         int count = await read.ConfigureAwait(false);
-        HasEnded |= count == 0;
+        Debug.Assert(!IsSecure || transport.IsCurrent, "SslStream reads in pieces of the call only.");
+        HasEnded |= count == 0 && !isEmpty;
         return count;
     }
 

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Runtime.CompilerServices;
 using System.Threading.Tasks.Sources;
 using Switchboard.Polling;
@@ -7,11 +8,11 @@ namespace Switchboard.Servers;
 internal sealed partial class TlsTransport
 {
     // The stream takes one write at a time. What a record has begun with must be followed by its rest, so a write that has
-    // begun can't be taken back.
+    // begun can't be taken back. Until the handshake is done, the handshake has the stream.
     private readonly Queue<WriteOperation> _writes = new(0);
     private readonly Action _onWritten;
     private ConfiguredValueTaskAwaitable.ConfiguredValueTaskAwaiter _streamWrite;
-    private bool _isWriting;
+    private bool _isWriting = true;
     private bool _hasNotified;
     private int _copiedPending;
     private volatile bool _outputClosed;
@@ -56,7 +57,7 @@ internal sealed partial class TlsTransport
 
     internal override bool TrySend(ReadOnlySpan<byte> message)
     {
-        if (_fault is not null || _outputClosed)
+        if (_fault is not null || _outputClosed || _phase != Phase.Secure)
         {
             return false;
         }
@@ -76,28 +77,42 @@ internal sealed partial class TlsTransport
 
     internal override void Write(ReadOnlySpan<byte> buffer)
     {
+        if (MayBlockHere)
+        {
+            WriteElsewhere(buffer);
+            return;
+        }
         if (_fault is { } fault)
         {
             throw fault;
         }
         ThrowIfOutputClosed();
+        // Throws where the calling thread may not block, before it touches the stream.
+        _inner.Write([]);
         if (_isWriting || _writes.Count > 0)
         {
             _inner.WaitInline(static self => !((TlsTransport)self!)._isWriting && ((TlsTransport)self)._writes.Count == 0, this);
         }
+        // Pieces of the call may run while it waits, and write too.
+        _isWriting = true;
         _bytes.MayBlock = true;
+        Exception? error = null;
         try
         {
             _stream.Write(buffer);
         }
         catch (Exception exception)
         {
-            throw Failure(exception);
+            error = Failure(exception);
         }
-        finally
+        _bytes.MayBlock = false;
+        _isWriting = false;
+        if (error is not null)
         {
-            _bytes.MayBlock = false;
+            FailWrites(error);
+            throw error;
         }
+        WriteQueue();
     }
 
     internal override ValueTask CloseOutputAsync()
@@ -106,13 +121,19 @@ internal sealed partial class TlsTransport
         {
             return ValueTask.FromException(fault);
         }
+        if (_phase == Phase.Clear && _inner.IsCurrent)
+        {
+            return _inner.CloseOutputAsync();
+        }
         _outputClosed = true;
         return Begin(new WriteOperation(this, WriteKind.CloseOutput, default, default));
     }
 
     /// <summary>The last words before a close: what waits goes out, and then the end of TLS (close_notify).</summary>
     internal override ValueTask FlushAsync() =>
-        _fault is not null ? ValueTask.CompletedTask : Begin(new WriteOperation(this, WriteKind.Notify, default, default));
+        _fault is not null ? ValueTask.CompletedTask
+        : _phase != Phase.Secure ? _inner.FlushAsync()
+        : Begin(new WriteOperation(this, WriteKind.Notify, default, default));
 
     private void ThrowIfOutputClosed()
     {
@@ -177,6 +198,7 @@ internal sealed partial class TlsTransport
     {
         if (!_hasNotified)
         {
+            Debug.Assert(_inner.IsCurrent, "The end of TLS is made in a piece of the call only, while nothing is decrypted.");
             _hasNotified = true;
             await _stream.ShutdownAsync().ConfigureAwait(false);
         }

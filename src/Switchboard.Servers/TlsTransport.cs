@@ -9,8 +9,11 @@ namespace Switchboard.Servers;
 
 /// <summary>
 /// A connection's bytes over TLS: an <see cref="SslStream"/> on the transport below. All of it runs in pieces of the call,
-/// on its thread or loop; what other threads ask for is posted there.
+/// on its thread or loop; what other threads ask for is posted there. So a record is never decrypted while the end of TLS
+/// (close_notify) is made, which SslStream would not bear.
 /// </summary>
+/// <remarks>It lies below a connection before the handshake begins: from then on what is written waits, and nothing goes out
+/// in clear any more. Reads are in clear until the handshake begins, for a PROXY header.</remarks>
 [SuppressMessage("Reliability", "CA2012", Justification = "Each read and write of the stream is consumed once: at once, or when it has told its end.")]
 [SuppressMessage("Reliability", "CA1001", Justification = "Close disposes the stream.")]
 internal sealed partial class TlsTransport : StreamTransport, IValueTaskSource<int>
@@ -23,20 +26,29 @@ internal sealed partial class TlsTransport : StreamTransport, IValueTaskSource<i
     private ConfiguredValueTaskAwaitable<int>.ConfiguredValueTaskAwaiter _streamRead;
     private Memory<byte> _readBuffer;
     private CancellationToken _readToken;
+    private Exception? _readCause;
+    private bool _readPending;
     private bool _readWantsContext;
     private int _reading;
+    private volatile Phase _phase;
     private volatile Exception? _fault;
     private volatile bool _endOfInput;
     private volatile bool _closed;
 
+    private enum Phase
+    {
+        Clear,
+        Handshake,
+        Secure,
+    }
+
     /// <param name="inner">What carries the encrypted bytes.</param>
-    /// <param name="received">What was received already of them.</param>
     /// <param name="connection">Whose it will be.</param>
-    internal TlsTransport(StreamTransport inner, byte[] received, Connection connection)
+    internal TlsTransport(StreamTransport inner, Connection connection)
     {
         _inner = inner;
         Belong(connection);
-        _bytes = new TlsByteStream(inner, received);
+        _bytes = new TlsByteStream(inner);
         _stream = new SslStream(_bytes, leaveInnerStreamOpen: true);
         _onRead = () => InPiece(static self => ((TlsTransport)self!).EndRead());
         _onWritten = () => InPiece(static self => ((TlsTransport)self!).EndWrite());
@@ -45,7 +57,7 @@ internal sealed partial class TlsTransport : StreamTransport, IValueTaskSource<i
     internal SslStream Stream => _stream;
 
     /// <summary>What was agreed on; made when the handshake is done.</summary>
-    internal TlsInfo? Info { get; set; }
+    internal TlsInfo? Info { get; private set; }
 
     /// <summary>True if the peer ended without its TLS end (close_notify), so that what it sent may be cut off.</summary>
     internal bool IsTruncated { get; private set; }
@@ -64,15 +76,17 @@ internal sealed partial class TlsTransport : StreamTransport, IValueTaskSource<i
 
     internal override long Sent => _inner.Sent;
 
-    internal override bool EndOfInput => _endOfInput;
+    internal override bool EndOfInput => _phase == Phase.Clear ? _inner.EndOfInput : _endOfInput;
 
     internal override bool HasUnread => !_bytes.HasEnded && _inner.HasUnread;
+
+    internal override bool IsReading => Volatile.Read(ref _reading) != 0;
+
+    internal override bool MayBlockHere => _inner.MayBlockHere;
 
     internal override void Attach(EventLoop? loop) => _inner.Attach(loop);
 
     internal override void ExpectFirstByte() => _inner.ExpectFirstByte();
-
-    internal override ValueTask EndReadAsync() => _inner.EndReadAsync();
 
     internal override void CancelStopReads() => _inner.CancelStopReads();
 
@@ -84,6 +98,32 @@ internal sealed partial class TlsTransport : StreamTransport, IValueTaskSource<i
 
     internal override void WaitInline(Func<object?, bool> done, object? state) => _inner.WaitInline(done, state);
 
+    /// <summary>The handshake begins, perhaps with bytes that are here already. In a piece of the call.</summary>
+    internal void BeginHandshake(byte[] received)
+    {
+        _bytes.Prepend(received);
+        _phase = Phase.Handshake;
+    }
+
+    /// <summary>The handshake is done: what has waited for it goes out. In a piece of the call.</summary>
+    internal void EndHandshake(string? serverName)
+    {
+        Info = new TlsInfo(this, serverName);
+        _bytes.IsSecure = true;
+        _phase = Phase.Secure;
+        _isWriting = false;
+        WriteQueue();
+    }
+
+    /// <summary>The handshake has failed, and so does what has waited for it: it must not go out in clear. In a piece of the
+    /// call.</summary>
+    internal void FailHandshake(Exception cause)
+    {
+        _isWriting = false;
+        Abort(cause);
+        FailWrites(_fault!);
+    }
+
     internal override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellation)
     {
         if (cancellation.IsCancellationRequested)
@@ -94,10 +134,11 @@ internal sealed partial class TlsTransport : StreamTransport, IValueTaskSource<i
         {
             return ValueTask.FromException<int>(fault);
         }
-        if (Interlocked.Exchange(ref _reading, 1) != 0)
+        if (_phase == Phase.Clear)
         {
-            throw new InvalidOperationException("A read is pending on this connection. Await it before the next one: one read at a time.");
+            return _inner.ReadAsync(buffer, cancellation);
         }
+        BeginRead();
         _read.Reset();
         _readBuffer = buffer;
         _readToken = cancellation;
@@ -106,8 +147,21 @@ internal sealed partial class TlsTransport : StreamTransport, IValueTaskSource<i
         return task;
     }
 
+    private void BeginRead()
+    {
+        if (_phase == Phase.Handshake)
+        {
+            throw new InvalidOperationException("The TLS handshake of this connection is under way. Await StartTlsAsync before the next read.");
+        }
+        if (Interlocked.Exchange(ref _reading, 1) != 0)
+        {
+            throw new InvalidOperationException("A read is pending on this connection. Await it before the next one: one read at a time.");
+        }
+    }
+
     private void StartRead()
     {
+        _readPending = true;
         if (_endOfInput || _fault is not null)
         {
             CompleteRead(0, _fault);
@@ -143,7 +197,7 @@ internal sealed partial class TlsTransport : StreamTransport, IValueTaskSource<i
         }
         catch (Exception exception)
         {
-            error = Failure(exception);
+            error = _readCause ?? Failure(exception);
         }
         _streamRead = default;
         if (error is null && count == 0 && !_readBuffer.IsEmpty)
@@ -161,7 +215,9 @@ internal sealed partial class TlsTransport : StreamTransport, IValueTaskSource<i
 
     private void CompleteRead(int count, Exception? error)
     {
+        _readPending = false;
         _readBuffer = default;
+        _readCause = null;
         ContinuationScope scope = ContinuationScope.Enter(_readWantsContext ? Context : null);
         if (error is null)
         {
@@ -174,25 +230,44 @@ internal sealed partial class TlsTransport : StreamTransport, IValueTaskSource<i
         scope.Leave();
     }
 
+    /// <summary>The read fails, and nothing else does: what comes later can still be read.</summary>
+    internal override ValueTask EndReadAsync()
+    {
+        if (_readPending)
+        {
+            _readCause = OnClosed();
+        }
+        return _inner.EndReadAsync();
+    }
+
     internal override int TryRead(Span<byte> buffer)
     {
         if (_fault is { } fault)
         {
             throw fault;
         }
-        return _endOfInput ? 0 : ReadNow(buffer);
+        return _phase == Phase.Clear ? _inner.TryRead(buffer)
+            : _endOfInput ? 0
+            : ReadNow(buffer);
     }
 
     internal override int Read(Span<byte> buffer)
     {
+        if (MayBlockHere)
+        {
+            return ReadElsewhere(buffer);
+        }
         if (_fault is { } fault)
         {
             throw fault;
         }
+        // Throws where the calling thread may not block, before it touches the stream.
+        _inner.Read([]);
         if (_endOfInput || buffer.IsEmpty)
         {
             return 0;
         }
+        BeginRead();
         _bytes.MayBlock = true;
         try
         {
@@ -201,6 +276,7 @@ internal sealed partial class TlsTransport : StreamTransport, IValueTaskSource<i
         finally
         {
             _bytes.MayBlock = false;
+            Volatile.Write(ref _reading, 0);
         }
     }
 
@@ -243,16 +319,26 @@ internal sealed partial class TlsTransport : StreamTransport, IValueTaskSource<i
             return exception;
         }
         Exception fault = exception as ConnectionEndedException ?? exception.InnerException as ConnectionEndedException ?? _fault
-            ?? Connection.Broken(ConnectionEndReason.Reset, $"The TLS connection broke: {exception.Message}", exception);
-        _fault ??= fault;
-        _inner.Abort(_fault);
-        return _fault;
+            ?? Connection.Broken(ConnectionEndReason.Reset, Describe("The TLS connection broke", exception), exception);
+        Abort(fault);
+        return _fault!;
+    }
+
+    /// <summary>What has failed, and why: the base library says that in its inner exceptions, a peer's alert too.</summary>
+    internal static string Describe(string what, Exception exception)
+    {
+        string all = $"{what}:";
+        for (Exception? one = exception; one is not null; one = one.InnerException)
+        {
+            all += $" {one.Message.Replace(", see inner exception.", ".", StringComparison.Ordinal)}";
+        }
+        return all;
     }
 
     internal override void Abort(Exception cause)
     {
-        _fault ??= cause;
-        _inner.Abort(cause);
+        Exception first = Interlocked.CompareExchange(ref _fault, cause, null) ?? cause;
+        _inner.Abort(first);
     }
 
     internal override void Close()
@@ -262,9 +348,10 @@ internal sealed partial class TlsTransport : StreamTransport, IValueTaskSource<i
             return;
         }
         _closed = true;
-        _fault ??= OnClosed();
+        Interlocked.CompareExchange(ref _fault, OnClosed(), null);
         // First what carries it: what is pending fails with the connection's end, not with that of the stream.
         _inner.Close();
+        _isWriting &= _phase == Phase.Secure;
         FailWrites(_fault);
         _stream.Dispose();
     }

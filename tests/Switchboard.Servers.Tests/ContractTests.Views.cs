@@ -16,7 +16,7 @@ public abstract partial class ContractTests
         using X509Certificate2 certificate = SelfSigned("localhost");
         using X509Certificate2 identity = SelfSigned("caller");
         byte[] much = Sizes.Pattern(2 * 1024 * 1024);
-        await using var call = new OneCall<(List<int> Threads, string Line, bool Mutual)>(model, async (connection, stop) =>
+        await using var call = Serve<(List<int> Threads, string Line, bool Mutual)>(async (connection, stop) =>
         {
             var threads = new List<int> { Environment.CurrentManagedThreadId };
             await using var secure = new SslStream(connection.AsStream(), leaveInnerStreamOpen: true, (_, _, _, _) => true);
@@ -37,8 +37,7 @@ public abstract partial class ContractTests
             return (threads, line, secure.IsMutuallyAuthenticated);
         });
         using Caller caller = await call.CallAsync();
-        await using var stream = new System.Net.Sockets.NetworkStream(caller.Socket);
-        await using var client = new SslStream(stream, leaveInnerStreamOpen: true, (_, _, _, _) => true);
+        await using var client = new SslStream(caller.Stream, leaveInnerStreamOpen: true, (_, _, _, _) => true);
         await client.AuthenticateAsClientAsync(new SslClientAuthenticationOptions { TargetHost = "localhost", ClientCertificates = [identity] }, TestContext.Current.CancellationToken).InTime();
         await client.WriteAsync("over tls\n"u8.ToArray(), TestContext.Current.CancellationToken);
         var received = new byte[much.Length];
@@ -64,7 +63,7 @@ public abstract partial class ContractTests
     [Fact(Timeout = Deadline.Milliseconds)]
     public async Task The_duplex_pipe_reads_and_writes_on_the_thread_of_the_call()
     {
-        await using var call = new OneCall<(List<int> Threads, string Text)>(model, async (connection, stop) =>
+        await using var call = Serve<(List<int> Threads, string Text)>(async (connection, stop) =>
         {
             var threads = new List<int> { Environment.CurrentManagedThreadId };
             IDuplexPipe pipe = connection.AsDuplexPipe();
@@ -108,7 +107,7 @@ public abstract partial class ContractTests
     [Fact(Timeout = Deadline.Milliseconds)]
     public async Task An_empty_read_means_wait_until_a_read_would_not_wait()
     {
-        await using var call = new OneCall<(int Count, string Text)>(model, async (connection, stop) =>
+        await using var call = Serve<(int Count, string Text)>(async (connection, stop) =>
         {
             ValueTask<int> wait = connection.ReadAsync(Memory<byte>.Empty, stop);
             Assert.False(wait.IsCompleted);
@@ -128,7 +127,7 @@ public abstract partial class ContractTests
     [Fact(Timeout = Deadline.Milliseconds)]
     public async Task A_stream_reader_of_the_base_library_reads_lines_from_the_connection()
     {
-        await using var call = new OneCall<List<string>>(model, async (connection, stop) =>
+        await using var call = Serve<List<string>>(async (connection, stop) =>
         {
             using var reader = new StreamReader(connection.AsStream());
             var lines = new List<string>();

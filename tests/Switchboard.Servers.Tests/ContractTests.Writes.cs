@@ -16,11 +16,12 @@ public abstract partial class ContractTests
             string text = Encoding.UTF8.GetString((await connection.ReadMessageAsync(Framing.Line, stop))!.Value.Span);
             int[] sizes = [.. text.Split(' ').Select(one => int.Parse(one, System.Globalization.CultureInfo.InvariantCulture))];
             await Task.WhenAll(sizes.Select((length, index) => connection.WriteAsync(Sizes.Pattern(length, index), stop).AsTask()));
-        }, model);
+        }, model, new ServerOptions { Tls = _certificates?.Options("localhost") });
         await server.StartAsync().InTime();
         await size.Array[1, 12].SampleAsync(async sizes =>
         {
             using Caller caller = await Caller.ConnectAsync(server, receiveBuffer: 16 * 1024);
+            await caller.SecureAsync(_certificates);
             await caller.SendAsync(string.Join(' ', sizes) + "\n");
             byte[] expected = [.. sizes.SelectMany((length, index) => Sizes.Pattern(length, index))];
             Assert.Equal(expected, await caller.ReadToEndAsync());
@@ -32,7 +33,7 @@ public abstract partial class ContractTests
     {
         byte[] much = Sizes.Pattern(Sizes.MoreThanBuffered);
         var mayRead = new TaskCompletionSource();
-        await using var call = new OneCall<bool>(model, async (connection, stop) =>
+        await using var call = Serve<bool>(async (connection, stop) =>
         {
             Task first = connection.WriteAsync(much, stop).AsTask();
             using var source = new CancellationTokenSource();
@@ -58,9 +59,10 @@ public abstract partial class ContractTests
     [Fact(Timeout = Deadline.Milliseconds)]
     public async Task A_write_that_finds_no_room_at_all_is_taken_back_too()
     {
+        Assert.SkipWhen(overTls, "A record that has begun can't be taken back, so the connection ends.");
         int sent = 0;
         var cancelled = new TaskCompletionSource();
-        await using var call = new OneCall<bool>(model, async (connection, stop) =>
+        await using var call = Serve<bool>(async (connection, stop) =>
         {
             SocketCalls.SetOption(((StreamTransport)connection.Transport).Descriptor, SocketCallOption.SendBuffer, 4096).OrThrow("setsockopt", "SO_SNDBUF");
             // Of one byte nothing is out, or all.
@@ -99,7 +101,7 @@ public abstract partial class ContractTests
     public async Task A_write_that_is_cancelled_after_a_part_was_sent_ends_the_connection()
     {
         byte[] much = Sizes.Pattern(Sizes.MoreThanBuffered);
-        await using var call = new OneCall<bool>(model, async (connection, stop) =>
+        await using var call = Serve<bool>(async (connection, stop) =>
         {
             Task<int> read = connection.ReadAsync(new byte[16], stop).AsTask();
             using var source = new CancellationTokenSource();
@@ -117,7 +119,7 @@ public abstract partial class ContractTests
         using Caller caller = await call.CallAsync(receiveBuffer: 16 * 1024);
         Assert.True(await call.Result);
         Assert.Equal(ConnectionEndReason.Aborted, (await call.End).Reason);
-        byte[] received = await caller.ReadToEndAsync();
+        byte[] received = await caller.ReadToEndAsync(mayBeTorn: overTls);
         Assert.True(received.Length < much.Length, "All of it arrived, so the write was not torn.");
         Assert.Equal(much[..received.Length], received);
     }
@@ -127,7 +129,7 @@ public abstract partial class ContractTests
     {
         byte[] much = Sizes.Pattern(Sizes.MoreThanBuffered);
         var writing = new TaskCompletionSource();
-        await using var call = new OneCall<bool>(model, async (connection, stop) =>
+        await using var call = Serve<bool>(async (connection, stop) =>
         {
             Task write = connection.WriteAsync(much, stop).AsTask();
             Assert.False(write.IsCompleted);
@@ -148,7 +150,7 @@ public abstract partial class ContractTests
     {
         byte[] much = Sizes.Pattern(Sizes.MoreThanBuffered);
         var go = new TaskCompletionSource();
-        await using var call = new OneCall<bool>(model, async (connection, stop) =>
+        await using var call = Serve<bool>(async (connection, stop) =>
         {
             ValueTask write = connection.WriteAsync(much, stop);
             // Forbidden to users, and shown here: what is not sent yet is sent as it is now, so it was not copied.
@@ -170,7 +172,7 @@ public abstract partial class ContractTests
         byte[] much = Sizes.Pattern(Sizes.MoreThanBuffered);
         var options = new ServerOptions { Limits = new ConnectionLimits { PendingSend = 1000 } };
         var mayRead = new TaskCompletionSource();
-        await using var call = new OneCall<int>(model, async (connection, stop) =>
+        await using var call = Serve<int>(async (connection, stop) =>
         {
             Task write = connection.WriteAsync(much, stop).AsTask();
             Assert.False(write.IsCompleted);
@@ -204,7 +206,7 @@ public abstract partial class ContractTests
     {
         byte[] much = Sizes.Pattern(Sizes.MoreThanBuffered);
         var mayRead = new TaskCompletionSource();
-        await using var call = new OneCall<int>(model, async (connection, stop) =>
+        await using var call = Serve<int>(async (connection, stop) =>
         {
             Task write = connection.WriteAsync(much, stop).AsTask();
             int[] taken = await Task.WhenAll(Enumerable.Range(0, 4).Select(t => Task.Run(() =>
@@ -227,7 +229,7 @@ public abstract partial class ContractTests
     [Fact(Timeout = Deadline.Milliseconds)]
     public async Task After_our_own_end_of_output_writes_are_refused_and_reads_go_on()
     {
-        await using var call = new OneCall<string>(model, async (connection, stop) =>
+        await using var call = Serve<string>(async (connection, stop) =>
         {
             await connection.WriteAsync("last words"u8.ToArray(), stop);
             await connection.CloseOutputAsync();

@@ -24,9 +24,33 @@ public sealed class ContractUnderTasks() : ContractTests(Concurrency.Tasks())
     protected override bool WaitsInline => false;
 }
 
-/// <summary>What a handler may rely on under every model. A model joins by one class above.</summary>
-public abstract partial class ContractTests(Concurrency model)
+public sealed class ContractOverTlsUnderThreads() : OwnThreadContractTests(Concurrency.Threads(), overTls: true);
+
+public sealed class ContractOverTlsUnderEventLoop() : OwnThreadContractTests(Concurrency.EventLoop(), overTls: true)
 {
+    protected override bool WaitsInline => false;
+}
+
+public sealed class ContractOverTlsUnderTasks() : ContractTests(Concurrency.Tasks(), overTls: true)
+{
+    protected override bool HasOwnThread => false;
+
+    protected override bool WaitsInline => false;
+}
+
+/// <summary>What a handler may rely on under every model, in clear and over TLS. A model joins by one class above.</summary>
+public abstract partial class ContractTests(Concurrency model, bool overTls = false) : IDisposable
+{
+    private readonly Certificates? _certificates = overTls ? new Certificates() : null;
+
+    public void Dispose()
+    {
+        _certificates?.Dispose();
+        GC.SuppressFinalize(this);
+    }
+
+    private protected OneCall<T> Serve<T>(Func<Connection, CancellationToken, Task<T>> handle, ServerOptions? options = null) => new(model, handle, options, _certificates);
+
     /// <summary>False under a model that may run each piece of a call on another thread.</summary>
     protected virtual bool HasOwnThread => true;
 
@@ -47,7 +71,7 @@ public abstract partial class ContractTests(Concurrency model)
         int inside = 0;
         int most = 0;
         int pieces = 0;
-        await using var call = new OneCall<bool>(model, async (connection, stop) =>
+        await using var call = Serve<bool>(async (connection, stop) =>
         {
             void Piece()
             {
@@ -93,7 +117,7 @@ public abstract partial class ContractTests(Concurrency model)
     public async Task A_reader_and_a_writer_run_side_by_side()
     {
         byte[] much = Sizes.Pattern(4 * 1024 * 1024);
-        await using var call = new OneCall<long>(model, async (connection, stop) =>
+        await using var call = Serve<long>(async (connection, stop) =>
         {
             async Task<long> Reader()
             {
@@ -124,7 +148,7 @@ public abstract partial class ContractTests(Concurrency model)
     [Fact(Timeout = Deadline.Milliseconds)]
     public async Task The_first_of_a_read_and_a_delay_is_enough_and_the_read_stays_good()
     {
-        await using var call = new OneCall<(bool DelayWon, string Text)>(model, async (connection, stop) =>
+        await using var call = Serve<(bool DelayWon, string Text)>(async (connection, stop) =>
         {
             var buffer = new byte[16];
             Task<int> read = connection.ReadAsync(buffer, stop).AsTask();
@@ -143,7 +167,7 @@ public abstract partial class ContractTests(Concurrency model)
     public async Task The_first_of_a_read_and_a_channel_is_enough()
     {
         var channel = Channel.CreateUnbounded<string>();
-        await using var call = new OneCall<string>(model, async (connection, stop) =>
+        await using var call = Serve<string>(async (connection, stop) =>
         {
             var buffer = new byte[16];
             Task<int> read = connection.ReadAsync(buffer, stop).AsTask();
@@ -173,7 +197,7 @@ public abstract partial class ContractTests(Concurrency model)
     [Fact(Timeout = Deadline.Milliseconds)]
     public async Task After_an_await_without_the_context_on_something_else_reads_and_writes_go_on_elsewhere_and_block_nobody()
     {
-        await using var call = new OneCall<List<string>>(model, async (connection, stop) =>
+        await using var call = Serve<List<string>>(async (connection, stop) =>
         {
             int thread = Environment.CurrentManagedThreadId;
             do
@@ -220,8 +244,9 @@ public abstract partial class ContractTests(Concurrency model)
     [InlineData(false)]
     public async Task What_comes_after_urgent_data_is_read_without_waiting_for_more(bool waitsFirst)
     {
+        Assert.SkipWhen(overTls, "An urgent byte stands in no TLS record.");
         var sent = new TaskCompletionSource();
-        await using var call = new OneCall<string>(model, async (connection, stop) =>
+        await using var call = Serve<string>(async (connection, stop) =>
         {
             var all = new StringBuilder();
             byte[] buffer = new byte[1024];
@@ -247,7 +272,7 @@ public abstract partial class ContractTests(Concurrency model)
     [Fact(Timeout = Deadline.Milliseconds)]
     public async Task A_second_read_throws_and_the_first_goes_on()
     {
-        await using var call = new OneCall<string>(model, async (connection, stop) =>
+        await using var call = Serve<string>(async (connection, stop) =>
         {
             var buffer = new byte[16];
             Task<int> first = connection.ReadAsync(buffer, stop).AsTask();
@@ -266,7 +291,7 @@ public abstract partial class ContractTests(Concurrency model)
     [Fact(Timeout = Deadline.Milliseconds)]
     public async Task A_second_read_throws_while_half_a_message_waits_for_the_rest()
     {
-        await using var call = new OneCall<string>(model, async (connection, stop) =>
+        await using var call = Serve<string>(async (connection, stop) =>
         {
             await connection.ReadMessageAsync(Framing.FixedSize(2), stop);
             Task<ReadOnlyMemory<byte>?> first = connection.ReadMessageAsync(Framing.Line, stop).AsTask();
@@ -285,7 +310,7 @@ public abstract partial class ContractTests(Concurrency model)
     [Fact(Timeout = Deadline.Milliseconds)]
     public async Task A_cancelled_read_takes_no_byte_and_the_connection_stays_usable()
     {
-        await using var call = new OneCall<string>(model, async (connection, stop) =>
+        await using var call = Serve<string>(async (connection, stop) =>
         {
             var buffer = new byte[16];
             using (var source = new CancellationTokenSource())
@@ -316,7 +341,7 @@ public abstract partial class ContractTests(Concurrency model)
     public async Task No_byte_is_lost_when_cancellation_and_data_race()
     {
         const int total = 3000;
-        await using var call = new OneCall<byte[]>(model, async (connection, _) =>
+        await using var call = Serve<byte[]>(async (connection, _) =>
         {
             var all = new MemoryStream();
             var buffer = new byte[7];
@@ -362,7 +387,7 @@ public abstract partial class ContractTests(Concurrency model)
     public async Task The_stop_of_the_server_ends_a_read_and_is_a_normal_end()
     {
         var reading = new TaskCompletionSource();
-        await using var call = new OneCall<bool>(model, async (connection, stop) =>
+        await using var call = Serve<bool>(async (connection, stop) =>
         {
             ValueTask<int> read = connection.ReadAsync(new byte[16], stop);
             reading.SetResult();
@@ -383,7 +408,7 @@ public abstract partial class ContractTests(Concurrency model)
     {
         const int threads = 4;
         const int lines = 100;
-        await using var call = new OneCall<List<string>>(model, async (connection, stop) =>
+        await using var call = Serve<List<string>>(async (connection, stop) =>
         {
             Task[] writers = [.. Enumerable.Range(0, threads).Select(t => Task.Run(async () =>
             {
@@ -424,7 +449,7 @@ public abstract partial class ContractTests(Concurrency model)
     public async Task The_result_of_a_pending_operation_is_waited_for_inline()
     {
         byte[] much = Sizes.Pattern(Sizes.MoreThanBuffered);
-        await using var call = new OneCall<string>(model, async (connection, stop) =>
+        await using var call = Serve<string>(async (connection, stop) =>
         {
             if (!WaitsInline)
             {
@@ -471,7 +496,7 @@ public abstract partial class ContractTests(Concurrency model)
     [Fact(Timeout = Deadline.Milliseconds)]
     public async Task The_result_of_a_pending_operation_can_not_be_had_on_another_thread()
     {
-        await using var call = new OneCall<string>(model, async (connection, stop) =>
+        await using var call = Serve<string>(async (connection, stop) =>
         {
             var buffer = new byte[16];
             ValueTask<int> read = connection.ReadAsync(buffer, stop);
@@ -493,12 +518,12 @@ public abstract partial class ContractTests(Concurrency model)
     {
         Task<int>? read = null;
         Task<ReadOnlyMemory<byte>?>? message = null;
-        await using var first = new OneCall<bool>(model, (connection, _) =>
+        await using var first = Serve<bool>((connection, _) =>
         {
             read = connection.ReadAsync(new byte[16]).AsTask();
             return Task.FromResult(true);
         });
-        await using var second = new OneCall<bool>(model, (connection, _) =>
+        await using var second = Serve<bool>((connection, _) =>
         {
             message = connection.ReadMessageAsync(Framing.Line).AsTask();
             return Task.FromResult(true);
@@ -516,7 +541,7 @@ public abstract partial class ContractTests(Concurrency model)
     public async Task After_the_call_every_operation_fails_at_once_from_any_thread()
     {
         Connection? kept = null;
-        await using var call = new OneCall<bool>(model, (connection, _) =>
+        await using var call = Serve<bool>((connection, _) =>
         {
             kept = connection;
             return Task.FromResult(true);

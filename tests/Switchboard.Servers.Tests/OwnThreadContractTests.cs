@@ -3,15 +3,13 @@ using System.Threading.Channels;
 namespace Switchboard.Servers.Tests;
 
 /// <summary>What a handler may rely on where all pieces of a call run on one thread.</summary>
-public abstract class OwnThreadContractTests(Concurrency model) : ContractTests(model)
+public abstract class OwnThreadContractTests(Concurrency model, bool overTls = false) : ContractTests(model, overTls)
 {
-    private readonly Concurrency _model = model;
-
     [Fact(Timeout = Deadline.Milliseconds)]
     public async Task An_await_of_anything_comes_back_to_the_thread_of_the_call()
     {
         var channel = Channel.CreateUnbounded<int>();
-        await using var call = new OneCall<List<int>>(_model, async (connection, stop) =>
+        await using var call = Serve<List<int>>(async (connection, stop) =>
         {
             var seen = new List<int> { Environment.CurrentManagedThreadId };
             var buffer = new byte[16];
@@ -45,7 +43,7 @@ public abstract class OwnThreadContractTests(Concurrency model) : ContractTests(
     [Fact(Timeout = Deadline.Milliseconds)]
     public async Task An_await_without_the_context_on_our_own_operations_stays_on_the_thread_of_the_call()
     {
-        await using var call = new OneCall<bool>(_model, async (connection, stop) =>
+        await using var call = Serve<bool>(async (connection, stop) =>
         {
             int thread = Environment.CurrentManagedThreadId;
             var buffer = new byte[16];

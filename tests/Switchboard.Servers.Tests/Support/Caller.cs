@@ -1,12 +1,15 @@
 using System.Net;
+using System.Net.Security;
 using System.Net.Sockets;
 using System.Text;
 
 namespace Switchboard.Servers.Tests;
 
-/// <summary>The other side: a plain socket of the base library.</summary>
+/// <summary>The other side: a plain socket of the base library, over which it may speak TLS.</summary>
 internal sealed class Caller : IDisposable
 {
+    private SslStream? _secure;
+
     private Caller(Socket socket)
     {
         Socket = socket;
@@ -17,6 +20,9 @@ internal sealed class Caller : IDisposable
 
     /// <summary>As the server's log writes it.</summary>
     internal string LocalAddress { get; }
+
+    /// <summary>What it reads and writes.</summary>
+    internal Stream Stream => (Stream?)_secure ?? new NetworkStream(Socket);
 
     internal static Task<Caller> ConnectAsync(SocketServer server, int? receiveBuffer = null) => ConnectAsync(server.LocalEndPoint!, receiveBuffer);
 
@@ -44,11 +50,26 @@ internal sealed class Caller : IDisposable
         }
     }
 
+    /// <summary>Speaks TLS from now on, if there is an authority.</summary>
+    internal async Task SecureAsync(Certificates? authority)
+    {
+        if (authority is not null)
+        {
+            _secure = new SslStream(new NetworkStream(Socket));
+            await _secure.AuthenticateAsClientAsync(new SslClientAuthenticationOptions { TargetHost = "localhost", CertificateChainPolicy = TlsTrust.ToPolicy(authority.Trusted) }).InTime();
+        }
+    }
+
     internal Task SendAsync(string text) => SendAsync(Encoding.UTF8.GetBytes(text));
 
     internal async Task SendAsync(ReadOnlyMemory<byte> bytes)
     {
         using var time = new CancellationTokenSource(Deadline.Time);
+        if (_secure is not null)
+        {
+            await _secure.WriteAsync(bytes, time.Token);
+            return;
+        }
         while (!bytes.IsEmpty)
         {
             bytes = bytes[await Socket.SendAsync(bytes, time.Token)..];
@@ -65,7 +86,7 @@ internal sealed class Caller : IDisposable
             int read;
             try
             {
-                read = await Socket.ReceiveAsync(bytes.AsMemory(filled), time.Token);
+                read = await ReceiveAsync(bytes.AsMemory(filled), time.Token);
             }
             catch (OperationCanceledException)
             {
@@ -81,16 +102,25 @@ internal sealed class Caller : IDisposable
 
     internal async Task ExpectAsync(string text) => Assert.Equal(text, await ReadTextAsync(Encoding.UTF8.GetByteCount(text)));
 
-    /// <summary>Reads to the end, or so much.</summary>
-    internal async Task<byte[]> ReadToEndAsync(int most = int.MaxValue)
+    private ValueTask<int> ReceiveAsync(Memory<byte> buffer, CancellationToken cancellation) =>
+        _secure?.ReadAsync(buffer, cancellation) ?? Socket.ReceiveAsync(buffer, cancellation);
+
+    /// <summary>Reads to the end, or so much. Over TLS the end may come in the middle of a record.</summary>
+    internal async Task<byte[]> ReadToEndAsync(int most = int.MaxValue, bool mayBeTorn = false)
     {
         using var time = new CancellationTokenSource(Deadline.Time);
         using var all = new MemoryStream();
         var piece = new byte[64 * 1024];
         int read;
-        while (all.Length < most && (read = await Socket.ReceiveAsync(piece.AsMemory(0, (int)Math.Min(piece.Length, most - all.Length)), time.Token)) > 0)
+        try
         {
-            all.Write(piece, 0, read);
+            while (all.Length < most && (read = await ReceiveAsync(piece.AsMemory(0, (int)Math.Min(piece.Length, most - all.Length)), time.Token)) > 0)
+            {
+                all.Write(piece, 0, read);
+            }
+        }
+        catch (IOException) when (mayBeTorn)
+        {
         }
         return all.ToArray();
     }
@@ -109,7 +139,11 @@ internal sealed class Caller : IDisposable
         }
     }
 
-    internal void CloseOutput() => Socket.Shutdown(SocketShutdown.Send);
+    internal void CloseOutput()
+    {
+        _secure?.ShutdownAsync().GetAwaiter().GetResult();
+        Socket.Shutdown(SocketShutdown.Send);
+    }
 
     /// <summary>Closes by a reset instead of an orderly end.</summary>
     internal void Reset()
@@ -118,5 +152,9 @@ internal sealed class Caller : IDisposable
         Socket.Close();
     }
 
-    public void Dispose() => Socket.Dispose();
+    public void Dispose()
+    {
+        _secure?.Dispose();
+        Socket.Dispose();
+    }
 }

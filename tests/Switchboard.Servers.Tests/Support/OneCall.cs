@@ -6,8 +6,16 @@ internal sealed class OneCall<T> : IAsyncDisposable
     private readonly TaskCompletionSource<T> _result = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly TaskCompletionSource<ConnectionEnd> _end = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
-    internal OneCall(Concurrency model, Func<Connection, CancellationToken, Task<T>> handle, ServerOptions? options = null)
+    private readonly Certificates? _certificates;
+
+    /// <param name="model">The model.</param>
+    /// <param name="handle">The handler.</param>
+    /// <param name="options">The server's options.</param>
+    /// <param name="certificates">Those for server and caller to speak TLS with.</param>
+    internal OneCall(Concurrency model, Func<Connection, CancellationToken, Task<T>> handle, ServerOptions? options = null, Certificates? certificates = null)
     {
+        _certificates = certificates;
+        options ??= new ServerOptions();
         Server = new TcpServer("127.0.0.1:0", async (connection, stop) =>
         {
             try
@@ -19,7 +27,7 @@ internal sealed class OneCall<T> : IAsyncDisposable
                 _result.TrySetException(exception);
                 throw;
             }
-        }, model, options is null ? new ServerOptions { LoggerFactory = Log } : options with { LoggerFactory = Log });
+        }, model, options with { LoggerFactory = Log, Tls = certificates?.Options("localhost") ?? options.Tls });
         Server.ConnectionEnded += (_, end) => _end.TrySetResult(end);
     }
 
@@ -35,7 +43,9 @@ internal sealed class OneCall<T> : IAsyncDisposable
     internal async Task<Caller> CallAsync(int? receiveBuffer = null)
     {
         await Server.StartAsync().InTime();
-        return await Caller.ConnectAsync(Server, receiveBuffer);
+        Caller caller = await Caller.ConnectAsync(Server, receiveBuffer);
+        await caller.SecureAsync(_certificates);
+        return caller;
     }
 
     public async ValueTask DisposeAsync() => await Server.StopAsync(TimeSpan.Zero).InTime();

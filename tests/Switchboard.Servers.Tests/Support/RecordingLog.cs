@@ -46,7 +46,10 @@ internal sealed class RecordingLog : ILoggerFactory, ILogger
 
     public void AddProvider(ILoggerProvider provider) => throw new NotSupportedException();
 
-    public bool IsEnabled(LogLevel logLevel) => logLevel != LogLevel.None;
+    /// <summary>Less than this is not recorded.</summary>
+    internal LogLevel Least { get; init; } = LogLevel.Trace;
+
+    public bool IsEnabled(LogLevel logLevel) => logLevel >= Least && logLevel != LogLevel.None;
 
     public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
     {

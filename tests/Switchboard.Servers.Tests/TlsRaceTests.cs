@@ -1,0 +1,143 @@
+namespace Switchboard.Servers.Tests;
+
+/// <summary>What several threads ask of a TLS connection at once.</summary>
+public sealed class TlsRaceTests : IDisposable
+{
+    private readonly Certificates _certificates = new();
+
+    public static TheoryData<Model> All => Models.All;
+
+    public void Dispose() => _certificates.Dispose();
+
+    private ServerOptions Options => new() { Tls = _certificates.Options("localhost"), LoggerFactory = new RecordingLog() };
+
+    private ClientOptions Client => new() { Tls = new TlsClientOptions { TargetHost = "localhost", TrustedAuthorities = _certificates.Trusted } };
+
+    /// <summary>Both ends end their output while records come in: where the end of TLS were made beside a decryption, the
+    /// connection would break.</summary>
+    [Theory(Timeout = Deadline.Milliseconds)]
+    [MemberData(nameof(All))]
+    public async Task Both_ends_end_their_output_while_the_other_sends(Model model)
+    {
+        byte[] much = Sizes.Pattern(200_000);
+        await using var server = new TcpServer("127.0.0.1:0", (connection, stop) => ExchangeAsync(connection, much, stop), model.Make(), Options);
+        await server.StartAsync().InTime();
+        for (int round = 0; round < Switchboard.Tests.Scale.Of(10); round++)
+        {
+            await using Connection connection = await Connection.ConnectAsync(new ServerAddress(server.LocalEndPoint!), Client).InTime();
+            await ExchangeAsync(connection, much, CancellationToken.None).InTime();
+            Assert.False(connection.Tls!.IsTruncated);
+        }
+    }
+
+    private static async Task ExchangeAsync(Connection connection, byte[] much, CancellationToken stop)
+    {
+        async Task SendAsync()
+        {
+            await connection.WriteAsync(much, stop);
+            await connection.CloseOutputAsync();
+        }
+        async Task ReceiveAsync()
+        {
+            var buffer = new byte[5000];
+            int received = 0;
+            int count;
+            while ((count = await connection.ReadAsync(buffer, stop)) > 0)
+            {
+                Assert.True(much.AsSpan(received, count).SequenceEqual(buffer.AsSpan(0, count)));
+                received += count;
+            }
+            Assert.Equal(much.Length, received);
+        }
+        await Task.WhenAll(SendAsync(), ReceiveAsync());
+    }
+
+    [Theory(Timeout = Deadline.Milliseconds)]
+    [MemberData(nameof(All))]
+    public async Task One_thread_blocks_in_reads_while_another_writes_and_ends_the_output(Model model)
+    {
+        byte[] much = Sizes.Pattern(200_000);
+        await using var server = new TcpServer("127.0.0.1:0", (connection, stop) => ExchangeAsync(connection, much, stop), model.Make(), Options);
+        await server.StartAsync().InTime();
+        for (int round = 0; round < Switchboard.Tests.Scale.Of(10); round++)
+        {
+            await using Connection connection = await Task.Run(() => Connection.Connect(new ServerAddress(server.LocalEndPoint!), Client)).InTime();
+            Task<byte[]> reader = Task.Factory.StartNew(() =>
+            {
+                using var all = new MemoryStream();
+                var buffer = new byte[3000];
+                int count;
+                while ((count = connection.Read(buffer)) > 0)
+                {
+                    all.Write(buffer, 0, count);
+                }
+                return all.ToArray();
+            }, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+            await Task.Factory.StartNew(() =>
+            {
+                for (int sent = 0; sent < much.Length; sent += 10_000)
+                {
+                    connection.Write(much.AsSpan(sent, 10_000));
+                }
+            }, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default).InTime();
+            await connection.CloseOutputAsync().InTime();
+            Assert.Equal(much, await reader.InTime());
+            Assert.False(connection.Tls!.IsTruncated);
+        }
+    }
+
+    /// <summary>A stop makes the end of TLS on the call's thread while the peer goes on sending.</summary>
+    [Theory(Timeout = Deadline.Milliseconds)]
+    [MemberData(nameof(All))]
+    public async Task A_stop_while_records_come_in_gives_the_peer_its_end(Model model)
+    {
+        for (int round = 0; round < Switchboard.Tests.Scale.Of(3); round++)
+        {
+            var reading = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+            await using var server = new TcpServer("127.0.0.1:0", async (connection, stop) =>
+            {
+                var buffer = new byte[5000];
+                while (await connection.ReadAsync(buffer, stop) > 0)
+                {
+                    reading.TrySetResult();
+                }
+            }, model.Make(), Options);
+            await server.StartAsync().InTime();
+            await using Connection connection = await Connection.ConnectAsync(new ServerAddress(server.LocalEndPoint!), Client).InTime();
+            var ended = new CancellationTokenSource();
+            Task sending = SendUntilAsync(connection, ended.Token);
+            Task<int> end = connection.ReadAsync(new byte[16]).AsTask();
+            await reading.Task.InTime();
+            await server.StopAsync(Deadline.Time).InTime();
+            try
+            {
+                // Bytes that were on their way when the socket was closed may have the kernel reset it.
+                Assert.Equal(0, await end.InTime());
+                Assert.False(connection.Tls!.IsTruncated);
+            }
+            catch (ConnectionEndedException exception)
+            {
+                Assert.Equal(ConnectionEndReason.Reset, exception.Reason);
+                Assert.DoesNotContain("SSL routines", exception.Message, StringComparison.Ordinal);
+            }
+            await ended.CancelAsync();
+            await sending.InTime();
+        }
+    }
+
+    private static async Task SendUntilAsync(Connection connection, CancellationToken end)
+    {
+        var bytes = new byte[4000];
+        try
+        {
+            while (!end.IsCancellationRequested)
+            {
+                await connection.WriteAsync(bytes, CancellationToken.None);
+            }
+        }
+        catch (IOException)
+        {
+            // The server has closed.
+        }
+    }
+}
