@@ -15,7 +15,7 @@ internal static class Connecting
         using var time = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
         if (options.ConnectTimeout != Timeout.InfiniteTimeSpan)
         {
-            time.CancelAfter(options.ConnectTimeout);
+            time.CancelAfter(options.ConnectTimeout + Connection.CoarseClockStep);
         }
         try
         {
