@@ -62,6 +62,9 @@ public enum SocketCallOption
     IPv4MulticastAll,
     /// <summary>IPV6_MULTICAST_ALL: receive what is sent to IPv6 groups that any other socket has joined. On unless set off.</summary>
     IPv6MulticastAll,
+    /// <summary>IP_BIND_ADDRESS_NO_PORT: to bind an address with port 0 leaves the port to connect, which then may take any
+    /// that is free towards that peer.</summary>
+    BindAddressNoPort,
 }
 
 /// <summary>System calls on sockets: <c>socket(2)</c>, <c>bind(2)</c>, <c>listen(2)</c>, <c>accept4(2)</c>,
@@ -128,6 +131,18 @@ public static partial class SocketCalls
         fixed (byte* p = native.Buffer.Span)
         {
             CallResult.Of(bind(descriptor, p, native.Size), Marshal.GetLastPInvokeError()).OrThrow("bind", address.ToString());
+        }
+    }
+
+    /// <summary>Gives the socket an address, as <c>bind(2)</c>, without allocation.</summary>
+    /// <param name="descriptor">The socket.</param>
+    /// <param name="address">The address.</param>
+    /// <returns>Success or the error.</returns>
+    public static unsafe CallResult Bind(int descriptor, in NativeAddress address)
+    {
+        fixed (NativeAddress* p = &address)
+        {
+            return CallResult.Of(bind(descriptor, (byte*)p, p->Length), Marshal.GetLastPInvokeError());
         }
     }
 
@@ -378,6 +393,7 @@ public static partial class SocketCalls
         SocketCallOption.IPv6MulticastLoopback => (LevelIPv6, 19),
         SocketCallOption.IPv4MulticastAll => (LevelIPv4, 49),
         SocketCallOption.IPv6MulticastAll => (LevelIPv6, 29),
+        SocketCallOption.BindAddressNoPort => (LevelIPv4, 24),
         _ => throw new ArgumentOutOfRangeException(nameof(option), option, "Not an option of this library."),
     };
 

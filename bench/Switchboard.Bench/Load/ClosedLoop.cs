@@ -23,7 +23,14 @@ internal sealed class ClosedLoop(IPEndPoint server, int callers, int size, bool 
 
     private static readonly TimeSpan _longestSilence = TimeSpan.FromSeconds(10);
 
+    // Each address has its own ports: with few of them, those of connections that have just ended would run out (28,000 last
+    // a second), and each connect search thousands for a free one.
+    private const int OwnAddresses = 64;
+
     private readonly NativeAddress _address = NativeAddress.From(server);
+    private readonly NativeAddress[] _own = reconnect
+        ? [.. Enumerable.Range(1, OwnAddresses).Select(last => NativeAddress.From(new IPEndPoint(new IPAddress([127, 0, 1, (byte)last]), 0)))]
+        : [];
     private readonly string _subject = $"a connection to {server}";
     private readonly DescriptorHandle _epoll = MultiplexCalls.CreateEpoll();
     private readonly EpollEventBuffer _ready = new(256);
@@ -31,6 +38,7 @@ internal sealed class ClosedLoop(IPEndPoint server, int callers, int size, bool 
     private readonly byte[] _buffer = GC.AllocateUninitializedArray<byte>(Math.Max(size, 4096) + 1, pinned: true);
     private readonly Payload _payload = new(size);
     private int _waiting;
+    private int _nextOwn;
 
     public LatencyHistogram Latencies { get; } = new();
 
@@ -99,6 +107,11 @@ internal sealed class ClosedLoop(IPEndPoint server, int callers, int size, bool 
         DescriptorHandle connection = SocketCalls.Create(AddressFamily.InterNetwork, datagrams ? SocketType.Dgram : SocketType.Stream, nonBlocking: true);
         caller.Connection = connection;
         caller.Descriptor = connection.Number;
+        if (reconnect)
+        {
+            SocketCalls.SetOption(caller.Descriptor, SocketCallOption.BindAddressNoPort, 1).OrThrow("setsockopt");
+            SocketCalls.Bind(caller.Descriptor, _own[_nextOwn = (_nextOwn + 1) % OwnAddresses]).OrThrow("bind", _subject);
+        }
         CallResult result = SocketCalls.Connect(caller.Descriptor, _address);
         if (result.Errno != Errno.InProgress)
         {
