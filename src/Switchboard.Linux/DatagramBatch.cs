@@ -67,7 +67,7 @@ public sealed unsafe partial class DatagramBatch
         {
             // The whole length is told of a datagram that does not fit.
             result = CallResult.Of(recvmmsg(descriptor, (ManyHeader*)Marshal.UnsafeAddrOfPinnedArrayElement(_headers, 0), (uint)Capacity,
-                (int)(SocketCallFlags.DontWait | SocketCallFlags.Truncate), 0), Marshal.GetLastPInvokeError());
+                (int)(SocketCallFlags.DontWait | SocketCallFlags.Truncate), 0));
         }
         while (result.Errno == Errno.Interrupted);
         int count = result.Succeeded ? result.Value : 0;
@@ -104,7 +104,7 @@ public sealed unsafe partial class DatagramBatch
 
     private static byte* At(byte[] pinned, int index) => (byte*)Marshal.UnsafeAddrOfPinnedArrayElement(pinned, index);
 
-    [LibraryImport(LibC.Name, SetLastError = true)]
+    [LibraryImport(LibC.Name)]
     private static partial int recvmmsg(int descriptor, ManyHeader* messages, uint count, int flags, nint timeout);
 
     /// <summary>struct iovec.</summary>

@@ -27,7 +27,7 @@ public static partial class DescriptorCalls
             CallResult result;
             do
             {
-                result = CallResult.Of(read(descriptor, p, destination.Length), Marshal.GetLastPInvokeError());
+                result = CallResult.Of(read(descriptor, p, destination.Length));
             }
             while (result.Errno == Errno.Interrupted);
             return result;
@@ -45,7 +45,7 @@ public static partial class DescriptorCalls
             CallResult result;
             do
             {
-                result = CallResult.Of(write(descriptor, p, source.Length), Marshal.GetLastPInvokeError());
+                result = CallResult.Of(write(descriptor, p, source.Length));
             }
             while (result.Errno == Errno.Interrupted);
             return result;
@@ -59,7 +59,7 @@ public static partial class DescriptorCalls
     public static unsafe (DescriptorHandle Reader, DescriptorHandle Writer) CreatePipe(bool nonBlocking = false)
     {
         int* ends = stackalloc int[2];
-        CallResult.Of(pipe2(ends, CloseOnExec | (nonBlocking ? NonBlocking : 0)), Marshal.GetLastPInvokeError()).OrThrow("pipe2");
+        CallResult.Of(pipe2(ends, CloseOnExec | (nonBlocking ? NonBlocking : 0))).OrThrow("pipe2");
         return (new DescriptorHandle(ends[0]), new DescriptorHandle(ends[1]));
     }
 
@@ -67,7 +67,7 @@ public static partial class DescriptorCalls
     /// <returns>The counter at 0; the caller disposes it.</returns>
     /// <exception cref="DescriptorLimitException">No descriptor is free.</exception>
     public static DescriptorHandle CreateEvent() =>
-        new(CallResult.Of(eventfd(0, CloseOnExec | NonBlocking), Marshal.GetLastPInvokeError()).OrThrow("eventfd"));
+        new(CallResult.Of(eventfd(0, CloseOnExec | NonBlocking)).OrThrow("eventfd"));
 
     /// <summary>Adds 1 to an event counter, which makes it readable.</summary>
     /// <param name="descriptor">The counter.</param>
@@ -101,14 +101,14 @@ public static partial class DescriptorCalls
     /// <returns>The copy; the caller disposes it.</returns>
     /// <exception cref="BadDescriptorException">It is not open.</exception>
     public static DescriptorHandle Duplicate(int descriptor, int lowest = 0) =>
-        new(CallResult.Of(fcntl(descriptor, DuplicateCloseOnExec, lowest), Marshal.GetLastPInvokeError()).OrThrow("fcntl", $"descriptor {descriptor}"));
+        new(CallResult.Of(fcntl(descriptor, DuplicateCloseOnExec, lowest)).OrThrow("fcntl", $"descriptor {descriptor}"));
 
     /// <summary>The number that the next new descriptor gets: the lowest that is not in use.</summary>
     /// <param name="descriptor">An open descriptor, to ask with.</param>
     /// <returns>The number, or the error: EMFILE if none is free.</returns>
     public static CallResult LowestFree(int descriptor)
     {
-        CallResult copy = CallResult.Of(fcntl(descriptor, DuplicateCloseOnExec, 0), Marshal.GetLastPInvokeError());
+        CallResult copy = CallResult.Of(fcntl(descriptor, DuplicateCloseOnExec, 0));
         if (copy.Succeeded)
         {
             CloseNumber(copy.Value);
@@ -126,7 +126,7 @@ public static partial class DescriptorCalls
         CallResult result;
         do
         {
-            result = CallResult.Of(dup3(descriptor, number, CloseOnExec), Marshal.GetLastPInvokeError());
+            result = CallResult.Of(dup3(descriptor, number, CloseOnExec));
         }
         while (result.Errno == Errno.Interrupted);
         result.OrThrow("dup3", $"descriptor {descriptor}");
@@ -141,7 +141,7 @@ public static partial class DescriptorCalls
     /// <param name="descriptor">An open descriptor.</param>
     /// <exception cref="BadDescriptorException">It is not open.</exception>
     public static void SetCloseOnExec(int descriptor) =>
-        CallResult.Of(fcntl(descriptor, SetDescriptorFlags, CloseOnExecFlag), Marshal.GetLastPInvokeError()).OrThrow("fcntl", $"descriptor {descriptor}");
+        CallResult.Of(fcntl(descriptor, SetDescriptorFlags, CloseOnExecFlag)).OrThrow("fcntl", $"descriptor {descriptor}");
 
     /// <summary>Switches O_NONBLOCK on or off, for all who share the open file.</summary>
     /// <param name="descriptor">An open descriptor.</param>
@@ -149,9 +149,9 @@ public static partial class DescriptorCalls
     /// <exception cref="BadDescriptorException">It is not open.</exception>
     public static void SetNonBlocking(int descriptor, bool nonBlocking)
     {
-        int flags = CallResult.Of(fcntl(descriptor, GetStatusFlags, 0), Marshal.GetLastPInvokeError()).OrThrow("fcntl", $"descriptor {descriptor}");
+        int flags = CallResult.Of(fcntl(descriptor, GetStatusFlags, 0)).OrThrow("fcntl", $"descriptor {descriptor}");
         flags = nonBlocking ? flags | NonBlocking : flags & ~NonBlocking;
-        CallResult.Of(fcntl(descriptor, SetStatusFlags, flags), Marshal.GetLastPInvokeError()).OrThrow("fcntl", $"descriptor {descriptor}");
+        CallResult.Of(fcntl(descriptor, SetStatusFlags, flags)).OrThrow("fcntl", $"descriptor {descriptor}");
     }
 
     /// <summary>How many bytes can be read without waiting, as <c>ioctl(2)</c> FIONREAD.</summary>
@@ -160,38 +160,38 @@ public static partial class DescriptorCalls
     public static unsafe CallResult CountUnread(int descriptor)
     {
         int count = 0;
-        CallResult result = CallResult.Of(ioctl(descriptor, BytesUnread, &count), Marshal.GetLastPInvokeError());
+        CallResult result = CallResult.Of(ioctl(descriptor, BytesUnread, &count));
         return result.Succeeded ? CallResult.Success(count) : result;
     }
 
     /// <summary>Closes a number. EINTR counts as closed, as <c>close(2)</c> says for Linux.</summary>
     internal static CallResult CloseNumber(int descriptor)
     {
-        CallResult result = CallResult.Of(close(descriptor), Marshal.GetLastPInvokeError());
+        CallResult result = CallResult.Of(close(descriptor));
         return result.Errno == Errno.Interrupted ? CallResult.Success(0) : result;
     }
 
-    [LibraryImport(LibC.Name, SetLastError = true)]
+    [LibraryImport(LibC.Name)]
     private static unsafe partial nint read(int descriptor, byte* buffer, nint count);
 
-    [LibraryImport(LibC.Name, SetLastError = true)]
+    [LibraryImport(LibC.Name)]
     private static unsafe partial nint write(int descriptor, byte* buffer, nint count);
 
-    [LibraryImport(LibC.Name, SetLastError = true)]
+    [LibraryImport(LibC.Name)]
     private static unsafe partial int pipe2(int* ends, int flags);
 
-    [LibraryImport(LibC.Name, SetLastError = true)]
+    [LibraryImport(LibC.Name)]
     private static partial int eventfd(uint initial, int flags);
 
-    [LibraryImport(LibC.Name, SetLastError = true)]
+    [LibraryImport(LibC.Name)]
     private static partial int fcntl(int descriptor, int command, nint argument);
 
-    [LibraryImport(LibC.Name, SetLastError = true)]
+    [LibraryImport(LibC.Name)]
     private static partial int dup3(int old, int @new, int flags);
 
-    [LibraryImport(LibC.Name, SetLastError = true)]
+    [LibraryImport(LibC.Name)]
     private static unsafe partial int ioctl(int descriptor, nuint request, int* argument);
 
-    [LibraryImport(LibC.Name, SetLastError = true)]
+    [LibraryImport(LibC.Name)]
     private static partial int close(int descriptor);
 }

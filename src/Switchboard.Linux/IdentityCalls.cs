@@ -84,20 +84,20 @@ public static partial class IdentityCalls
     {
         fixed (uint* p = groups)
         {
-            return CallResult.Of(setgroups((nuint)groups.Length, p), Marshal.GetLastPInvokeError());
+            return CallResult.Of(setgroups((nuint)groups.Length, p));
         }
     }
 
     /// <summary>Sets the real, effective and saved group (<c>setresgid(2)</c>).</summary>
     /// <param name="group">The group's number.</param>
     /// <returns>Success or the error; EPERM without CAP_SETGID.</returns>
-    public static CallResult SetGroup(uint group) => CallResult.Of(setresgid(group, group, group), Marshal.GetLastPInvokeError());
+    public static CallResult SetGroup(uint group) => CallResult.Of(setresgid(group, group, group));
 
     /// <summary>Sets the real, effective and saved user (<c>setresuid(2)</c>). Who leaves root so loses the capabilities too, unless
     /// a thread was set to keep them (<c>capabilities(7)</c>).</summary>
     /// <param name="user">The user's number.</param>
     /// <returns>Success or the error; EPERM without CAP_SETUID.</returns>
-    public static CallResult SetUser(uint user) => CallResult.Of(setresuid(user, user, user), Marshal.GetLastPInvokeError());
+    public static CallResult SetUser(uint user) => CallResult.Of(setresuid(user, user, user));
 
     private static unsafe UserEntry ReadUser(byte* entry) => new(Marshal.PtrToStringUTF8(*(nint*)entry)!, *(uint*)(entry + NumberPlace), *(uint*)(entry + GroupPlace));
 
@@ -140,12 +140,12 @@ public static partial class IdentityCalls
     [LibraryImport(LibC.Name, StringMarshalling = StringMarshalling.Utf8)]
     private static unsafe partial int getgrouplist(string user, uint group, uint* groups, int* count);
 
-    [LibraryImport(LibC.Name, SetLastError = true)]
+    [LibraryImport(LibC.Name)]
     private static unsafe partial int setgroups(nuint count, uint* groups);
 
-    [LibraryImport(LibC.Name, SetLastError = true)]
+    [LibraryImport(LibC.Name)]
     private static partial int setresgid(uint real, uint effective, uint saved);
 
-    [LibraryImport(LibC.Name, SetLastError = true)]
+    [LibraryImport(LibC.Name)]
     private static partial int setresuid(uint real, uint effective, uint saved);
 }

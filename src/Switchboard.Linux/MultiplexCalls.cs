@@ -180,7 +180,7 @@ public static partial class MultiplexCalls
             (r, w, x) = (read, write, exceptional);
             TimeSpan left = wait.Left();
             TimeValue value = TimeValue.RoundUp(left);
-            CallResult result = CallResult.Of(select(highest + 1, &r, &w, &x, left < TimeSpan.Zero ? null : &value), Marshal.GetLastPInvokeError());
+            CallResult result = CallResult.Of(select(highest + 1, &r, &w, &x, left < TimeSpan.Zero ? null : &value));
             if (result.Errno == Errno.Interrupted)
             {
                 continue;
@@ -208,7 +208,7 @@ public static partial class MultiplexCalls
             while (true)
             {
                 int asked = wait.LeftMilliseconds();
-                CallResult result = CallResult.Of(poll(p, (nuint)descriptors.Length, asked), Marshal.GetLastPInvokeError());
+                CallResult result = CallResult.Of(poll(p, (nuint)descriptors.Length, asked));
                 if (result.Errno != Errno.Interrupted && !(result.Value == 0 && wait.IsLongerThan(asked)))
                 {
                     return result.OrThrow("poll");
@@ -221,7 +221,7 @@ public static partial class MultiplexCalls
     /// <returns>The instance; the caller disposes it.</returns>
     /// <exception cref="DescriptorLimitException">No descriptor is free.</exception>
     public static DescriptorHandle CreateEpoll() =>
-        new(CallResult.Of(epoll_create1(CloseOnExec), Marshal.GetLastPInvokeError()).OrThrow("epoll_create1"));
+        new(CallResult.Of(epoll_create1(CloseOnExec)).OrThrow("epoll_create1"));
 
     /// <summary>Adds a descriptor, as <c>epoll_ctl(2)</c> EPOLL_CTL_ADD.</summary>
     /// <param name="epoll">The instance.</param>
@@ -262,7 +262,7 @@ public static partial class MultiplexCalls
             while (true)
             {
                 int asked = wait.LeftMilliseconds();
-                CallResult result = CallResult.Of(epoll_wait(epoll, p, capacity, asked), Marshal.GetLastPInvokeError());
+                CallResult result = CallResult.Of(epoll_wait(epoll, p, capacity, asked));
                 if (result.Errno != Errno.Interrupted && !(result.Value == 0 && wait.IsLongerThan(asked)))
                 {
                     return result.Succeeded ? result.Value : result.OrThrow("epoll_wait", $"epoll descriptor {epoll}");
@@ -276,21 +276,21 @@ public static partial class MultiplexCalls
         byte* packed = stackalloc byte[16];
         *(uint*)packed = (uint)events;
         *(ulong*)(packed + EpollEventBuffer.DataOffset) = data;
-        return CallResult.Of(epoll_ctl(epoll, operation, descriptor, packed), Marshal.GetLastPInvokeError());
+        return CallResult.Of(epoll_ctl(epoll, operation, descriptor, packed));
     }
 
-    [LibraryImport(LibC.Name, SetLastError = true)]
+    [LibraryImport(LibC.Name)]
     private static unsafe partial int select(int count, DescriptorSet* read, DescriptorSet* write, DescriptorSet* exceptional, TimeValue* timeout);
 
-    [LibraryImport(LibC.Name, SetLastError = true)]
+    [LibraryImport(LibC.Name)]
     private static unsafe partial int poll(PollDescriptor* descriptors, nuint count, int milliseconds);
 
-    [LibraryImport(LibC.Name, SetLastError = true)]
+    [LibraryImport(LibC.Name)]
     private static partial int epoll_create1(int flags);
 
-    [LibraryImport(LibC.Name, SetLastError = true)]
+    [LibraryImport(LibC.Name)]
     private static unsafe partial int epoll_ctl(int epoll, int operation, int descriptor, byte* @event);
 
-    [LibraryImport(LibC.Name, SetLastError = true)]
+    [LibraryImport(LibC.Name)]
     private static unsafe partial int epoll_wait(int epoll, byte* events, int capacity, int milliseconds);
 }

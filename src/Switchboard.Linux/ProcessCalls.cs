@@ -24,7 +24,7 @@ public static partial class ProcessCalls
         ArgumentOutOfRangeException.ThrowIfLessThan(processId, 1);
         TimeSpecification time = default;
         int clock = (~processId << ProcessNumberShift) | SchedulerClock;
-        CallResult result = CallResult.Of(clock_gettime(clock, &time), Marshal.GetLastPInvokeError());
+        CallResult result = CallResult.Of(clock_gettime(clock, &time));
         if (!result.Succeeded)
         {
             throw new SystemCallException("clock_gettime", result.Errno,
@@ -40,7 +40,7 @@ public static partial class ProcessCalls
     public static unsafe int DescriptorLimit()
     {
         Limits limits = default;
-        CallResult.Of(getrlimit(OpenFiles, &limits), Marshal.GetLastPInvokeError()).OrThrow("getrlimit");
+        CallResult.Of(getrlimit(OpenFiles, &limits)).OrThrow("getrlimit");
         return (int)nuint.Min(limits.Current, int.MaxValue);
     }
 
@@ -50,7 +50,7 @@ public static partial class ProcessCalls
     public static unsafe TimeSpan MonotonicTime()
     {
         TimeSpecification time = default;
-        CallResult.Of(clock_gettime(MonotonicClock, &time), Marshal.GetLastPInvokeError()).OrThrow("clock_gettime");
+        CallResult.Of(clock_gettime(MonotonicClock, &time)).OrThrow("clock_gettime");
         return new TimeSpan(((long)time.Seconds * TimeSpan.TicksPerSecond) + ((long)time.Nanoseconds / TimeSpan.NanosecondsPerTick));
     }
 
@@ -71,10 +71,10 @@ public static partial class ProcessCalls
     [LibraryImport(LibC.Name)]
     private static partial uint umask(uint mask);
 
-    [LibraryImport(LibC.Name, SetLastError = true)]
+    [LibraryImport(LibC.Name)]
     private static unsafe partial int getrlimit(int resource, Limits* limits);
 
-    [LibraryImport(LibC.Name, SetLastError = true)]
+    [LibraryImport(LibC.Name)]
     private static unsafe partial int clock_gettime(int clock, TimeSpecification* time);
 
     /// <summary>struct rlimit.</summary>

@@ -48,7 +48,7 @@ public static partial class SocketCalls
             CallResult result;
             do
             {
-                result = CallResult.Of(sendmsg(descriptor, &header, (int)flags | NoSignal), Marshal.GetLastPInvokeError());
+                result = CallResult.Of(sendmsg(descriptor, &header, (int)flags | NoSignal));
             }
             while (result.Errno == Errno.Interrupted);
             return result;
@@ -80,7 +80,7 @@ public static partial class SocketCalls
         int name = source is null ? (join ? JoinGroup : LeaveGroup) : (join ? JoinSource : LeaveSource);
         fixed (byte* p = request)
         {
-            return CallResult.Of(setsockopt(descriptor, level, name, p, First + ((source is null ? 1 : 2) * AddressSize)), Marshal.GetLastPInvokeError());
+            return CallResult.Of(setsockopt(descriptor, level, name, p, First + ((source is null ? 1 : 2) * AddressSize)));
         }
 
         static void Put(IPAddress address, Span<byte> at)
@@ -101,7 +101,7 @@ public static partial class SocketCalls
         int* request = stackalloc int[3] { 0, 0, networkInterface };
         return CallResult.Of(family == AddressFamily.InterNetwork
             ? setsockopt(descriptor, LevelIPv4, InterfaceIPv4, request, 3 * sizeof(int))
-            : setsockopt(descriptor, LevelIPv6, InterfaceIPv6, &networkInterface, sizeof(int)), Marshal.GetLastPInvokeError());
+            : setsockopt(descriptor, LevelIPv6, InterfaceIPv6, &networkInterface, sizeof(int)));
     }
 
     /// <summary>How many datagrams the kernel has dropped because the socket's receive buffer was full, or because they were
@@ -115,7 +115,7 @@ public static partial class SocketCalls
         uint* fields = stackalloc uint[Fields];
         new Span<uint>(fields, Fields).Clear();
         int length = Fields * sizeof(uint);
-        CallResult result = CallResult.Of(getsockopt(descriptor, LevelSocket, OptionMemoryInfo, (int*)fields, &length), Marshal.GetLastPInvokeError());
+        CallResult result = CallResult.Of(getsockopt(descriptor, LevelSocket, OptionMemoryInfo, (int*)fields, &length));
         return result.Succeeded ? CallResult.Success((int)(fields[Drops] & int.MaxValue)) : result;
     }
 
@@ -128,9 +128,9 @@ public static partial class SocketCalls
         return (int)if_nametoindex(name);
     }
 
-    [LibraryImport(LibC.Name, SetLastError = true)]
+    [LibraryImport(LibC.Name)]
     private static unsafe partial nint sendmsg(int descriptor, DatagramBatch.Header* message, int flags);
 
-    [LibraryImport(LibC.Name, SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    [LibraryImport(LibC.Name, StringMarshalling = StringMarshalling.Utf8)]
     private static partial uint if_nametoindex(string name);
 }

@@ -20,7 +20,7 @@ public static partial class SocketCalls
     {
         PeerCredentials found = default;
         int length = sizeof(PeerCredentials);
-        CallResult result = CallResult.Of(getsockopt(descriptor, LevelSocket, OptionPeerCredentials, (int*)&found, &length), Marshal.GetLastPInvokeError());
+        CallResult result = CallResult.Of(getsockopt(descriptor, LevelSocket, OptionPeerCredentials, (int*)&found, &length));
         credentials = found;
         return result;
     }
@@ -33,12 +33,12 @@ public static partial class SocketCalls
     {
         NativeAddress address = default;
         int length = NativeAddress.Capacity;
-        CallResult result = CallResult.Of(getpeername(descriptor, (byte*)&address, &length), Marshal.GetLastPInvokeError());
+        CallResult result = CallResult.Of(getpeername(descriptor, (byte*)&address, &length));
         address.Length = result.Succeeded ? Math.Min(length, NativeAddress.Capacity) : 0;
         peer = address;
         return result;
     }
 
-    [LibraryImport(LibC.Name, SetLastError = true)]
+    [LibraryImport(LibC.Name)]
     private static unsafe partial int getpeername(int descriptor, byte* address, int* length);
 }

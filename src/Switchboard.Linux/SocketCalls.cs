@@ -106,7 +106,7 @@ public static partial class SocketCalls
             SocketType.Seqpacket => 5,
             _ => throw new ArgumentOutOfRangeException(nameof(type), type, "The socket type must be stream, datagram or sequenced packet."),
         };
-        return new DescriptorHandle(CallResult.Of(socket(domain, kind | CloseOnExec | (nonBlocking ? NonBlocking : 0), 0), Marshal.GetLastPInvokeError()).OrThrow("socket"));
+        return new DescriptorHandle(CallResult.Of(socket(domain, kind | CloseOnExec | (nonBlocking ? NonBlocking : 0), 0)).OrThrow("socket"));
     }
 
     /// <summary>Makes two connected Unix stream sockets, as <c>socketpair(2)</c>.</summary>
@@ -115,7 +115,7 @@ public static partial class SocketCalls
     public static unsafe (DescriptorHandle First, DescriptorHandle Second) CreatePair()
     {
         int* ends = stackalloc int[2];
-        CallResult.Of(socketpair(1, 1 | CloseOnExec, 0, ends), Marshal.GetLastPInvokeError()).OrThrow("socketpair");
+        CallResult.Of(socketpair(1, 1 | CloseOnExec, 0, ends)).OrThrow("socketpair");
         return (new DescriptorHandle(ends[0]), new DescriptorHandle(ends[1]));
     }
 
@@ -130,7 +130,7 @@ public static partial class SocketCalls
         SocketAddress native = address.Serialize();
         fixed (byte* p = native.Buffer.Span)
         {
-            CallResult.Of(bind(descriptor, p, native.Size), Marshal.GetLastPInvokeError()).OrThrow("bind", address.ToString());
+            CallResult.Of(bind(descriptor, p, native.Size)).OrThrow("bind", address.ToString());
         }
     }
 
@@ -142,7 +142,7 @@ public static partial class SocketCalls
     {
         fixed (NativeAddress* p = &address)
         {
-            return CallResult.Of(bind(descriptor, (byte*)p, p->Length), Marshal.GetLastPInvokeError());
+            return CallResult.Of(bind(descriptor, (byte*)p, p->Length));
         }
     }
 
@@ -152,7 +152,7 @@ public static partial class SocketCalls
     /// <exception cref="AddressInUseException">The address is taken.</exception>
     public static void Listen(int descriptor, int backlog)
     {
-        CallResult result = CallResult.Of(listen(descriptor, backlog), Marshal.GetLastPInvokeError());
+        CallResult result = CallResult.Of(listen(descriptor, backlog));
         result.OrThrow("listen", result.Errno == Errno.AddressInUse ? $"{LocalAddress(descriptor).ToEndPoint()}" : $"socket {descriptor}");
     }
 
@@ -169,7 +169,7 @@ public static partial class SocketCalls
             do
             {
                 int length = NativeAddress.Capacity;
-                result = CallResult.Of(accept4(descriptor, (byte*)p, &length, CloseOnExec | (nonBlocking ? NonBlocking : 0)), Marshal.GetLastPInvokeError());
+                result = CallResult.Of(accept4(descriptor, (byte*)p, &length, CloseOnExec | (nonBlocking ? NonBlocking : 0)));
                 p->Length = Math.Min(length, NativeAddress.Capacity);
             }
             while (result.Errno == Errno.Interrupted);
@@ -187,7 +187,7 @@ public static partial class SocketCalls
         SocketAddress native = address.Serialize();
         fixed (byte* p = native.Buffer.Span)
         {
-            return CallResult.Of(connect(descriptor, p, native.Size), Marshal.GetLastPInvokeError());
+            return CallResult.Of(connect(descriptor, p, native.Size));
         }
     }
 
@@ -199,7 +199,7 @@ public static partial class SocketCalls
     {
         fixed (NativeAddress* p = &address)
         {
-            return CallResult.Of(connect(descriptor, (byte*)p, p->Length), Marshal.GetLastPInvokeError());
+            return CallResult.Of(connect(descriptor, (byte*)p, p->Length));
         }
     }
 
@@ -215,7 +215,7 @@ public static partial class SocketCalls
             CallResult result;
             do
             {
-                result = CallResult.Of(recv(descriptor, p, destination.Length, (int)flags), Marshal.GetLastPInvokeError());
+                result = CallResult.Of(recv(descriptor, p, destination.Length, (int)flags));
             }
             while (result.Errno == Errno.Interrupted);
             return result;
@@ -234,7 +234,7 @@ public static partial class SocketCalls
             CallResult result;
             do
             {
-                result = CallResult.Of(send(descriptor, p, source.Length, (int)flags | NoSignal), Marshal.GetLastPInvokeError());
+                result = CallResult.Of(send(descriptor, p, source.Length, (int)flags | NoSignal));
             }
             while (result.Errno == Errno.Interrupted);
             return result;
@@ -256,7 +256,7 @@ public static partial class SocketCalls
             do
             {
                 int length = NativeAddress.Capacity;
-                result = CallResult.Of(recvfrom(descriptor, p, destination.Length, (int)flags, (byte*)from, &length), Marshal.GetLastPInvokeError());
+                result = CallResult.Of(recvfrom(descriptor, p, destination.Length, (int)flags, (byte*)from, &length));
                 from->Length = Math.Min(length, NativeAddress.Capacity);
             }
             while (result.Errno == Errno.Interrupted);
@@ -278,7 +278,7 @@ public static partial class SocketCalls
             CallResult result;
             do
             {
-                result = CallResult.Of(sendto(descriptor, p, source.Length, (int)flags | NoSignal, (byte*)to, to->Length), Marshal.GetLastPInvokeError());
+                result = CallResult.Of(sendto(descriptor, p, source.Length, (int)flags | NoSignal, (byte*)to, to->Length));
             }
             while (result.Errno == Errno.Interrupted);
             return result;
@@ -290,7 +290,7 @@ public static partial class SocketCalls
     /// <param name="how">Which direction.</param>
     /// <returns>Success or the error; ENOTCONN if the peer is gone already.</returns>
     public static CallResult Shutdown(int descriptor, SocketShutdown how) =>
-        CallResult.Of(shutdown(descriptor, (int)how), Marshal.GetLastPInvokeError());
+        CallResult.Of(shutdown(descriptor, (int)how));
 
     /// <summary>The socket's own address, as <c>getsockname(2)</c>.</summary>
     /// <param name="descriptor">The socket.</param>
@@ -300,7 +300,7 @@ public static partial class SocketCalls
     {
         NativeAddress address = default;
         int length = NativeAddress.Capacity;
-        CallResult.Of(getsockname(descriptor, (byte*)&address, &length), Marshal.GetLastPInvokeError()).OrThrow("getsockname", $"descriptor {descriptor}");
+        CallResult.Of(getsockname(descriptor, (byte*)&address, &length)).OrThrow("getsockname", $"descriptor {descriptor}");
         address.Length = Math.Min(length, NativeAddress.Capacity);
         return address;
     }
@@ -313,7 +313,7 @@ public static partial class SocketCalls
     public static unsafe CallResult SetOption(int descriptor, SocketCallOption option, int value)
     {
         (int level, int name) = Names(option);
-        return CallResult.Of(setsockopt(descriptor, level, name, &value, sizeof(int)), Marshal.GetLastPInvokeError());
+        return CallResult.Of(setsockopt(descriptor, level, name, &value, sizeof(int)));
     }
 
     /// <summary>Reads an option of the socket.</summary>
@@ -353,21 +353,21 @@ public static partial class SocketCalls
     public static unsafe CallResult ResetOnClose(int descriptor)
     {
         int* linger = stackalloc int[2] { 1, 0 };
-        return CallResult.Of(setsockopt(descriptor, LevelSocket, OptionLinger, linger, 2 * sizeof(int)), Marshal.GetLastPInvokeError());
+        return CallResult.Of(setsockopt(descriptor, LevelSocket, OptionLinger, linger, 2 * sizeof(int)));
     }
 
     private static unsafe CallResult SetTimeout(int descriptor, int option, TimeSpan? timeout)
     {
         // The kernel reads 0 as for ever, so the shortest wait is 1 us.
         TimeValue value = timeout is { } t && t >= TimeSpan.Zero ? TimeValue.RoundUp(t < TimeSpan.FromMicroseconds(1) ? TimeSpan.FromMicroseconds(1) : t) : default;
-        return CallResult.Of(setsockopt(descriptor, LevelSocket, option, &value, sizeof(TimeValue)), Marshal.GetLastPInvokeError());
+        return CallResult.Of(setsockopt(descriptor, LevelSocket, option, &value, sizeof(TimeValue)));
     }
 
     private static unsafe CallResult GetOption(int descriptor, int level, int name)
     {
         int value = 0;
         int length = sizeof(int);
-        CallResult result = CallResult.Of(getsockopt(descriptor, level, name, &value, &length), Marshal.GetLastPInvokeError());
+        CallResult result = CallResult.Of(getsockopt(descriptor, level, name, &value, &length));
         return result.Succeeded ? CallResult.Success(value) : result;
     }
 
@@ -397,45 +397,45 @@ public static partial class SocketCalls
         _ => throw new ArgumentOutOfRangeException(nameof(option), option, "Not an option of this library."),
     };
 
-    [LibraryImport(LibC.Name, SetLastError = true)]
+    [LibraryImport(LibC.Name)]
     private static partial int socket(int domain, int type, int protocol);
 
-    [LibraryImport(LibC.Name, SetLastError = true)]
+    [LibraryImport(LibC.Name)]
     private static unsafe partial int socketpair(int domain, int type, int protocol, int* ends);
 
-    [LibraryImport(LibC.Name, SetLastError = true)]
+    [LibraryImport(LibC.Name)]
     private static unsafe partial int bind(int descriptor, byte* address, int length);
 
-    [LibraryImport(LibC.Name, SetLastError = true)]
+    [LibraryImport(LibC.Name)]
     private static partial int listen(int descriptor, int backlog);
 
-    [LibraryImport(LibC.Name, SetLastError = true)]
+    [LibraryImport(LibC.Name)]
     private static unsafe partial int accept4(int descriptor, byte* address, int* length, int flags);
 
-    [LibraryImport(LibC.Name, SetLastError = true)]
+    [LibraryImport(LibC.Name)]
     private static unsafe partial int connect(int descriptor, byte* address, int length);
 
-    [LibraryImport(LibC.Name, SetLastError = true)]
+    [LibraryImport(LibC.Name)]
     private static unsafe partial nint recv(int descriptor, byte* buffer, nint length, int flags);
 
-    [LibraryImport(LibC.Name, SetLastError = true)]
+    [LibraryImport(LibC.Name)]
     private static unsafe partial nint send(int descriptor, byte* buffer, nint length, int flags);
 
-    [LibraryImport(LibC.Name, SetLastError = true)]
+    [LibraryImport(LibC.Name)]
     private static unsafe partial nint recvfrom(int descriptor, byte* buffer, nint length, int flags, byte* address, int* addressLength);
 
-    [LibraryImport(LibC.Name, SetLastError = true)]
+    [LibraryImport(LibC.Name)]
     private static unsafe partial nint sendto(int descriptor, byte* buffer, nint length, int flags, byte* address, int addressLength);
 
-    [LibraryImport(LibC.Name, SetLastError = true)]
+    [LibraryImport(LibC.Name)]
     private static partial int shutdown(int descriptor, int how);
 
-    [LibraryImport(LibC.Name, SetLastError = true)]
+    [LibraryImport(LibC.Name)]
     private static unsafe partial int getsockname(int descriptor, byte* address, int* length);
 
-    [LibraryImport(LibC.Name, SetLastError = true)]
+    [LibraryImport(LibC.Name)]
     private static unsafe partial int setsockopt(int descriptor, int level, int name, void* value, int length);
 
-    [LibraryImport(LibC.Name, SetLastError = true)]
+    [LibraryImport(LibC.Name)]
     private static unsafe partial int getsockopt(int descriptor, int level, int name, int* value, int* length);
 }

@@ -72,6 +72,23 @@ public sealed class SocketOptionTests
     }
 
     [Fact]
+    public void A_bound_address_leaves_its_port_to_connect_on_request()
+    {
+        NativeAddress own = NativeAddress.From(new IPEndPoint(new IPAddress([127, 0, 1, 1]), 0));
+        using DescriptorHandle listener = Bound(SocketCallOption.ReuseAddress, new IPEndPoint(IPAddress.Loopback, 0));
+        using DescriptorHandle caller = SocketCalls.Create(AddressFamily.InterNetwork, SocketType.Stream);
+        SocketCalls.SetOption(caller.Number, SocketCallOption.BindAddressNoPort, 1).OrThrow("setsockopt");
+        SocketCalls.Bind(caller.Number, own).OrThrow("bind");
+        Assert.Equal(own, SocketCalls.LocalAddress(caller.Number));
+        SocketCalls.Connect(caller.Number, SocketCalls.LocalAddress(listener.Number)).OrThrow("connect");
+        var connected = (IPEndPoint)SocketCalls.LocalAddress(caller.Number).ToEndPoint()!;
+        Assert.Equal("127.0.1.1", connected.Address.ToString());
+        Assert.NotEqual(0, connected.Port);
+        using DescriptorHandle counter = DescriptorCalls.CreateEvent();
+        Assert.Equal(Errno.NotSocket, SocketCalls.Bind(counter.Number, own).Errno);
+    }
+
+    [Fact]
     public void What_is_no_socket_or_no_option_is_refused()
     {
         using DescriptorHandle counter = DescriptorCalls.CreateEvent();
