@@ -80,6 +80,7 @@ public static partial class SocketCalls
     private const int LevelTcp = 6;
     private const int LevelIPv6 = 41;
     private const int OptionError = 4;
+    private const int OptionInfo = 11;
     private const int OptionLinger = 13;
     private const int OptionReceiveTimeout = 20;
     private const int OptionSendTimeout = 21;
@@ -154,6 +155,20 @@ public static partial class SocketCalls
     {
         CallResult result = CallResult.Of(listen(descriptor, backlog));
         result.OrThrow("listen", result.Errno == Errno.AddressInUse ? $"{LocalAddress(descriptor).ToEndPoint()}" : $"socket {descriptor}");
+    }
+
+    /// <summary>How many callers have connected to a TCP listener and wait to be accepted (TCP_INFO, <c>tcp(7)</c>).</summary>
+    /// <param name="descriptor">The listener.</param>
+    /// <returns>The count, or the error: ENOPROTOOPT or EOPNOTSUPP of a socket that is not TCP.</returns>
+    public static unsafe CallResult CountWaiting(int descriptor)
+    {
+        // struct tcp_info: 8 bytes, four numbers, and tcpi_unacked, which is the length of a listener's queue.
+        const int Fields = 7;
+        const int Waiting = 6;
+        uint* fields = stackalloc uint[Fields];
+        int length = Fields * sizeof(uint);
+        CallResult result = CallResult.Of(getsockopt(descriptor, LevelTcp, OptionInfo, (int*)fields, &length));
+        return result.Succeeded ? CallResult.Success((int)fields[Waiting]) : result;
     }
 
     /// <summary>Takes one caller, as <c>accept4(2)</c>, without waiting if the listener is non-blocking.</summary>

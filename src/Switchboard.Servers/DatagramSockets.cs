@@ -73,7 +73,7 @@ internal sealed class DatagramSockets
             long dropped = 0;
             foreach (DescriptorHandle handle in _handles)
             {
-                dropped += Hold(handle, static descriptor => SocketCalls.Dropped(descriptor)) is { Succeeded: true, Value: var count } ? count : 0;
+                dropped += handle.WhileOpen(SocketCalls.Dropped) is { Succeeded: true, Value: var count } ? count : 0;
             }
             return dropped;
         }
@@ -169,25 +169,4 @@ internal sealed class DatagramSockets
     }
 
     private static SystemCallException Failure(CallResult result, in NativeAddress remote) => SystemCallException.For("sendto", result.Errno, remote.ToEndPoint()?.ToString());
-
-    private static CallResult Hold(DescriptorHandle handle, Func<int, CallResult> call)
-    {
-        bool isHeld = false;
-        try
-        {
-            handle.DangerousAddRef(ref isHeld);
-            return call(handle.Number);
-        }
-        catch (ObjectDisposedException)
-        {
-            return CallResult.Failure(Errno.BadDescriptor);
-        }
-        finally
-        {
-            if (isHeld)
-            {
-                handle.DangerousRelease();
-            }
-        }
-    }
 }

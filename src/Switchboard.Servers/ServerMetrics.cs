@@ -25,6 +25,7 @@ internal static class ServerMetrics
     {
         _meter.CreateObservableUpDownCounter("switchboard.connections.open", Of(static server => server.IsStream, static server => server.Open), "{connection}", "Connections that are served.");
         _meter.CreateObservableCounter("switchboard.connections.accepted", Of(static server => server.IsStream, static server => server.Taken), "{connection}", "Connections accepted, those included that were refused then.");
+        _meter.CreateObservableUpDownCounter("switchboard.connections.waiting", Of(static server => server.Waiting is not null, static server => server.Waiting ?? 0), "{connection}", "Connections in the backlogs of TCP listeners, which wait to be accepted.");
         _meter.CreateObservableCounter("switchboard.connections.refused", Of(static server => server.IsStream, static server => server.CountOf(ConnectionEndReason.Limit)), "{connection}", "Connections refused at a limit.");
         _meter.CreateObservableCounter("switchboard.connections.ended", Ended(static server => server.IsStream), "{connection}", "Connections ended, by reason.");
         _meter.CreateObservableCounter("switchboard.received", Of(static server => server.IsStream, static server => server.Received), "By", "Bytes received on connections.");
@@ -70,6 +71,9 @@ internal interface IMeasuredServer
     long Open { get; }
 
     long Taken { get; }
+
+    /// <summary>Connections that wait to be accepted; null where the kernel does not tell.</summary>
+    long? Waiting { get; }
 
     /// <summary>Datagrams that were received.</summary>
     long Datagrams { get; }

@@ -15,6 +15,8 @@ public abstract partial class SocketServer<TRequest> : IMeasuredServer
 
     long IMeasuredServer.Taken => Accepted;
 
+    long? IMeasuredServer.Waiting => Waiting;
+
     long IMeasuredServer.Datagrams => DatagramsReceived;
 
     long IMeasuredServer.PauseCount => Pauses;
@@ -28,6 +30,8 @@ public abstract partial class SocketServer<TRequest> : IMeasuredServer
     long IMeasuredServer.Dropped => Statistics.Dropped;
 
     long IMeasuredServer.CountOf(ConnectionEndReason reason) => CountOf(reason);
+
+    private protected virtual long? Waiting => null;
 
     private protected virtual long DatagramsReceived => Accepted;
 

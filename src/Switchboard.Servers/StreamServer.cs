@@ -285,6 +285,22 @@ public abstract partial class StreamServer : SocketServer<Connection>
 
     private protected override (ConnectionEndReason? Reason, Exception? Exception) EndOf(Connection request) => (request.Reason, request.Cause);
 
+    private protected override long? Waiting
+    {
+        get
+        {
+            long? waiting = null;
+            foreach (SafeHandle listener in _taskListener is not null ? [_taskListener.Handle] : _listeners.Select(one => (SafeHandle)one.Handle))
+            {
+                if (listener.WhileOpen(SocketCalls.CountWaiting) is { Succeeded: true, Value: var count })
+                {
+                    waiting = (waiting ?? 0) + count;
+                }
+            }
+            return waiting;
+        }
+    }
+
     private protected override long BytesReceived => _received.Sum(Served, static connection => connection.Transport.Received);
 
     private protected override long BytesSent => _sent.Sum(Served, static connection => connection.Transport.Sent);

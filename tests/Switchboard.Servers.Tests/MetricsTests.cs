@@ -72,6 +72,25 @@ public sealed class MetricsTests
         Assert.Equal(1, measured.Observe("switchboard.connections.open"));
     }
 
+    [Theory(Timeout = Deadline.Milliseconds)]
+    [MemberData(nameof(Models.All), MemberType = typeof(Models))]
+    public async Task Callers_who_wait_in_the_backlog_are_counted(Model model)
+    {
+        string name = $"metrics {Guid.NewGuid()}";
+        using var measured = new Measurements(name);
+        await using TcpServer server = Make(model, name, new() { Connections = 1 });
+        await server.StartAsync().InTime();
+        Assert.Equal(0, measured.Observe("switchboard.connections.waiting"));
+        using Caller inside = await Caller.ConnectAsync(server);
+        await inside.SayAsync("in");
+        using Caller second = await Caller.ConnectAsync(server);
+        using Caller third = await Caller.ConnectAsync(server);
+        await Deadline.UntilAsync(() => measured.Observe("switchboard.connections.waiting") == 2, "both wait");
+        inside.CloseOutput();
+        await second.SayAsync("now");
+        Assert.Equal(1, measured.Observe("switchboard.connections.waiting"));
+    }
+
     [Fact(Timeout = Deadline.Milliseconds)]
     public async Task Datagrams_are_counted()
     {
@@ -85,6 +104,7 @@ public sealed class MetricsTests
         Assert.Equal(1, measured.Observe("switchboard.datagrams.received"));
         Assert.Equal(0, measured.Observe("switchboard.datagrams.dropped"));
         Assert.Null(measured.Observe("switchboard.connections.open"));
+        Assert.Null(measured.Observe("switchboard.connections.waiting"));
         Assert.Null(measured.Observe("switchboard.sessions.open"));
         await Deadline.UntilAsync(() => measured.Of("switchboard.call.duration").Length == 1, "the call has ended");
     }
