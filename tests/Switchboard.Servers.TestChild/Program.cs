@@ -11,6 +11,10 @@ try
             await DroppingServer.RunAsync(model, folder, Account.Find(user, group.FirstOrDefault()));
             return 0;
 
+        case ["passed", var model, .. var sockets]:
+            await PassedServer.RunAsync(model, sockets);
+            return 0;
+
         case ["become", var user, .. var group]:
             Privileges.DropTo(user, group.FirstOrDefault());
             return 0;
@@ -29,7 +33,7 @@ try
             return 2;
     }
 }
-catch (Exception exception) when (exception is InvalidOperationException or IOException or ArgumentException)
+catch (Exception exception) when (exception is InvalidOperationException or IOException or ArgumentException or FormatException)
 {
     Console.WriteLine($"{exception.GetType().Name}: {exception.Message}");
     return 3;
