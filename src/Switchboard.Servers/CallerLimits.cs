@@ -32,7 +32,10 @@ public sealed record CallerLimits
     } = 64;
 
     /// <summary>The most callers that are accepted in a second, 1 or more; null for no limit. Default null. Those beyond wait
-    /// in the backlog, whatever <see cref="WhenFull"/> says: the listener is not watched meanwhile.</summary>
+    /// in the backlog, whatever <see cref="WhenFull"/> says: the listener is not watched meanwhile. Under <see
+    /// cref="Concurrency.Tasks"/> the base library has taken the next one from there already; it waits as well. Callers who are
+    /// then refused or turned away count too. Of a <see cref="UdpServer"/> or <see cref="UnixDatagramServer"/> each datagram
+    /// counts, and those beyond wait in the socket's receive buffer; a <see cref="UdpSessionServer"/> refuses the limit.</summary>
     public int? AcceptsPerSecond { get; init => field = AtLeastOne(value); }
 
     /// <summary>How many callers may be accepted at once after a time without any, 1 or more; null for as many as

@@ -100,7 +100,7 @@ public abstract partial class SocketServer<TRequest>
             _index = index;
             Loop = loop;
             _pauseTimer = new LoopTimer(loop, static self => ((Acceptor)self!).EndPause(), this);
-            _turnTimer = new LoopTimer(loop, static self => ((Acceptor)self!).OnPlace(), this);
+            _turnTimer = new LoopTimer(loop, static self => ((Acceptor)self!).TakeTurn(), this);
         }
 
         internal EventLoop Loop { get; }
@@ -219,6 +219,13 @@ public abstract partial class SocketServer<TRequest>
                 Log.AtLimit(_server.Logger, _server.Name, $"CallerLimits.AcceptsPerSecond is {_server.Options.Callers.AcceptsPerSecond}, so the next callers wait in the backlog");
             }
             _turnTimer.Arm(wait);
+        }
+
+        private void TakeTurn()
+        {
+            Resume();
+            // Datagrams that came with others in one call wait here and not in the kernel, which would tell of them.
+            ((IReadyHandler)this).OnReady(Readiness.Readable);
         }
 
         internal void Pause(SystemCallException cause)

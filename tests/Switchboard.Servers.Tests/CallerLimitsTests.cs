@@ -11,6 +11,8 @@ public sealed class CallerLimitsTests
 
     public static TheoryData<Model> Models => [Model.Threads, Model.OneLoop, Model.ThreeLoops, Model.Tasks];
 
+    public static TheoryData<Model> Every => [.. Enum.GetValues<Model>()];
+
     [Theory(Timeout = Deadline.Milliseconds)]
     [MemberData(nameof(Models))]
     public async Task Callers_beyond_the_limit_wait_in_the_backlog_and_come_in_one_by_one(Model model)
@@ -200,6 +202,58 @@ public sealed class CallerLimitsTests
         LineEcho.DisposeAll(callers);
         LogRecord told = await log.WaitAsync(record => record.Level == LogLevel.Warning);
         Assert.Contains($"CallerLimits.AcceptsPerSecond is {rate}", told.Text, StringComparison.Ordinal);
+    }
+
+    [Theory(Timeout = Deadline.Milliseconds)]
+    [MemberData(nameof(Every))]
+    public async Task No_caller_is_served_before_its_turn(Model model)
+    {
+        const int rate = 100;
+        const int burst = 3;
+        const int count = 20;
+        var served = new System.Collections.Concurrent.ConcurrentQueue<long>();
+        long start = System.Diagnostics.Stopwatch.GetTimestamp();
+        var options = new ServerOptions { Callers = new() { AcceptsPerSecond = rate, AcceptBurst = burst } };
+        await using var server = new TcpServer("127.0.0.1:0", (_, _) =>
+        {
+            served.Enqueue(System.Diagnostics.Stopwatch.GetTimestamp());
+            return Task.CompletedTask;
+        }, model.Make(), options);
+        await server.StartAsync().InTime();
+        Caller[] callers = await LineEcho.ConnectAllAsync(server, count);
+        await Task.WhenAll(callers.Select(caller => caller.WaitForEndAsync()));
+        LineEcho.DisposeAll(callers);
+        long[] times = [.. served.Order()];
+        Assert.Equal(count, times.Length);
+        for (int i = burst; i < count; i++)
+        {
+            TimeSpan time = System.Diagnostics.Stopwatch.GetElapsedTime(start, times[i]);
+            Assert.True(time >= TimeSpan.FromSeconds((double)(i + 1 - burst) / rate), $"Caller {i + 1} was served after {time}.");
+        }
+    }
+
+    [Theory(Timeout = Deadline.Milliseconds)]
+    [MemberData(nameof(Every))]
+    public async Task Datagrams_that_come_too_fast_wait_in_the_socket_and_are_all_answered(Model model)
+    {
+        const int rate = 100;
+        const int burst = 3;
+        const int count = 20;
+        var options = new ServerOptions { Callers = new() { AcceptsPerSecond = rate, AcceptBurst = burst } };
+        long start = System.Diagnostics.Stopwatch.GetTimestamp();
+        await using var server = new UdpServer("127.0.0.1:0", (datagram, stop) => datagram.ReplyAsync(datagram.Data, stop).AsTask(), model.Make(), options);
+        await server.StartAsync().InTime();
+        using var caller = new DatagramCaller(server);
+        for (int i = 0; i < count; i++)
+        {
+            await caller.SendAsync($"{i}");
+        }
+        for (int i = 0; i < count; i++)
+        {
+            await caller.ReceiveAsync();
+        }
+        TimeSpan time = System.Diagnostics.Stopwatch.GetElapsedTime(start);
+        Assert.True(time >= TimeSpan.FromSeconds((double)(count - burst) / rate), $"{count} datagrams were answered within {time}.");
     }
 
     [Fact(Timeout = Deadline.Milliseconds)]
