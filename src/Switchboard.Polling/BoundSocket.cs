@@ -96,8 +96,7 @@ public static partial class BoundSocket
         if (type == SocketType.Stream)
         {
             Set(descriptor, SocketCallOption.NoDelay, options.NoDelay);
-            Set(descriptor, SocketCallOption.KeepAlive, options.KeepAlive);
-            SetTimes(descriptor, options);
+            options.Probing.Set(descriptor);
         }
     }
 
@@ -115,20 +114,6 @@ public static partial class BoundSocket
         if (SocketCalls.Connect(probe.Number, address).Errno == Errno.ConnectionRefused && FileCalls.Identify(path) is { IsSocket: true })
         {
             File.Delete(path);
-        }
-    }
-
-    private static void SetTimes(int descriptor, ListenerOptions options)
-    {
-        if (options.KeepAlive)
-        {
-            Set(descriptor, SocketCallOption.KeepAliveTime, ListenerOptions.Seconds(options.KeepAliveTime));
-            Set(descriptor, SocketCallOption.KeepAliveInterval, ListenerOptions.Seconds(options.KeepAliveInterval));
-            Set(descriptor, SocketCallOption.KeepAliveProbes, options.KeepAliveProbes);
-        }
-        if (options.UserTimeoutMilliseconds is { } time)
-        {
-            Set(descriptor, SocketCallOption.UserTimeout, time);
         }
     }
 

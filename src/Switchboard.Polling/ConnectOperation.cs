@@ -40,7 +40,7 @@ internal sealed class ConnectOperation(EventLoop loop, EndPoint address, Connect
             if (address.AddressFamily != AddressFamily.Unix)
             {
                 SocketCalls.SetOption(_handle.Number, SocketCallOption.NoDelay, settings.NoDelay ? 1 : 0).OrThrow("setsockopt", "TCP_NODELAY");
-                SocketCalls.SetOption(_handle.Number, SocketCallOption.KeepAlive, settings.KeepAlive ? 1 : 0).OrThrow("setsockopt", "SO_KEEPALIVE");
+                settings.Probing?.Set(_handle.Number);
             }
             if (settings.From is { } from)
             {
@@ -147,9 +147,9 @@ internal sealed class ConnectOperation(EventLoop loop, EndPoint address, Connect
 
 /// <summary>How a socket is made that connects.</summary>
 /// <param name="NoDelay">TCP_NODELAY.</param>
-/// <param name="KeepAlive">SO_KEEPALIVE.</param>
+/// <param name="Probing">What is set for a peer that vanishes; null for nothing.</param>
 /// <param name="From">Its own address; null for one that the kernel chooses.</param>
-internal sealed record ConnectSettings(bool NoDelay = true, bool KeepAlive = false, EndPoint? From = null)
+internal sealed record ConnectSettings(bool NoDelay = true, PeerProbing? Probing = null, EndPoint? From = null)
 {
     internal static ConnectSettings Default { get; } = new();
 }

@@ -37,33 +37,21 @@ public sealed record ListenerOptions
     /// <summary>TCP_KEEPIDLE, which accepted connections inherit: how long a connection is silent before the kernel asks
     /// whether the peer is still there; 1 second to 32,767 seconds, rounded up to seconds. Default 2 minutes; without it the
     /// kernel asks after 2 hours. Nothing if <see cref="KeepAlive"/> is off, and on Unix sockets. Source: <c>tcp(7)</c>.</summary>
-    public TimeSpan KeepAliveTime { get; init => field = Probing(value); } = TimeSpan.FromMinutes(2);
+    public TimeSpan KeepAliveTime { get; init => field = PeerProbing.CheckedTime(value); } = PeerProbing.StandardTime;
 
     /// <summary>TCP_KEEPINTVL, which accepted connections inherit: the time between two questions; 1 second to 32,767 seconds,
     /// rounded up to seconds. Default 15 seconds.</summary>
-    public TimeSpan KeepAliveInterval { get; init => field = Probing(value); } = TimeSpan.FromSeconds(15);
+    public TimeSpan KeepAliveInterval { get; init => field = PeerProbing.CheckedTime(value); } = PeerProbing.StandardInterval;
 
     /// <summary>TCP_KEEPCNT, which accepted connections inherit: after so many questions without an answer the connection is
     /// given up; 1 to 127. Default 4.</summary>
-    public int KeepAliveProbes { get; init => field = value is >= 1 and <= 127 ? value : throw new ArgumentOutOfRangeException(nameof(value), value, "KeepAliveProbes must be from 1 to 127."); } = 4;
+    public int KeepAliveProbes { get; init => field = PeerProbing.CheckedProbes(value); } = PeerProbing.StandardProbes;
 
     /// <summary>TCP_USER_TIMEOUT, which accepted connections inherit: how long what was sent may stay unconfirmed by the peer
     /// before the connection is given up; 1 millisecond to 24 days, rounded up to milliseconds. It counts for a peer that
     /// takes nothing too, and takes the place of <see cref="KeepAliveProbes"/>. Null for the kernel's retries, some 15
     /// minutes. Default null. Linux only. Source: <c>tcp(7)</c>.</summary>
-    public TimeSpan? UserTimeout
-    {
-        get;
-        init => field = value is not { } time || (time > TimeSpan.Zero && time <= TimeSpan.FromDays(24))
-            ? value
-            : throw new ArgumentOutOfRangeException(nameof(value), value, "UserTimeout must be from 1 millisecond to 24 days, or null for the kernel's own.");
-    }
+    public TimeSpan? UserTimeout { get; init => field = PeerProbing.CheckedUserTimeout(value); }
 
-    internal static int Seconds(TimeSpan time) => (int)Math.Ceiling(time.TotalSeconds);
-
-    internal int? UserTimeoutMilliseconds => UserTimeout is { } time ? (int)Math.Ceiling(time.TotalMilliseconds) : null;
-
-    private static TimeSpan Probing(TimeSpan value) => value >= TimeSpan.FromSeconds(1) && value <= TimeSpan.FromSeconds(32_767)
-        ? value
-        : throw new ArgumentOutOfRangeException(nameof(value), value, "A time of keep-alive must be from 1 second to 32,767 seconds.");
+    internal PeerProbing Probing => new(KeepAlive, KeepAliveTime, KeepAliveInterval, KeepAliveProbes, UserTimeout);
 }

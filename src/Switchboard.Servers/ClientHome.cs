@@ -43,7 +43,7 @@ internal abstract class ClientHome
         internal override bool HasThread => true;
 
         internal override async Task<IDisposable> OpenAsync(EndPoint address, ClientOptions options, CancellationToken cancellation) =>
-            await new ConnectOperation(loop, address, new ConnectSettings(options.NoDelay, options.KeepAlive, options.From?.EndPoint), cancellation).Start();
+            await new ConnectOperation(loop, address, new ConnectSettings(options.NoDelay, options.Probing, options.From?.EndPoint), cancellation).Start();
 
         internal override StreamTransport Carry(IDisposable socket)
         {
@@ -98,7 +98,7 @@ internal abstract class ClientHome
                 if (address.AddressFamily != AddressFamily.Unix)
                 {
                     socket.NoDelay = options.NoDelay;
-                    socket.SetSocketOption(SocketOptionLevel.Socket, SocketOptionName.KeepAlive, options.KeepAlive);
+                    options.Probing.Set(socket);
                 }
                 if (options.From is { } from)
                 {

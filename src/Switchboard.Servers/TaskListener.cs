@@ -49,8 +49,7 @@ internal sealed class TaskListener : IDisposable
                 SocketCalls.SetOption((int)socket.Handle, SocketCallOption.ReusePort, 1).OrThrow("setsockopt", "SO_REUSEPORT");
             }
             socket.NoDelay = options.NoDelay;
-            socket.SetSocketOption(SocketOptionLevel.Socket, SocketOptionName.KeepAlive, options.KeepAlive);
-            SetTimes(socket, options);
+            options.Probing.Set(socket);
             socket.Bind(address);
             return new TaskListener(socket, onCaller);
         }
@@ -63,21 +62,6 @@ internal sealed class TaskListener : IDisposable
         {
             socket.Dispose();
             throw;
-        }
-    }
-
-    private static void SetTimes(Socket socket, ListenerOptions options)
-    {
-        if (options.KeepAlive)
-        {
-            socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveTime, ListenerOptions.Seconds(options.KeepAliveTime));
-            socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveInterval, ListenerOptions.Seconds(options.KeepAliveInterval));
-            socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveRetryCount, options.KeepAliveProbes);
-        }
-        if (options.UserTimeoutMilliseconds is { } time)
-        {
-            LinuxPlatform.Require();
-            SocketCalls.SetOption((int)socket.Handle, SocketCallOption.UserTimeout, time).OrThrow("setsockopt", "TCP_USER_TIMEOUT");
         }
     }
 

@@ -1,6 +1,7 @@
 using System.Net;
 using System.Net.Sockets;
 using System.Text;
+using Switchboard.Linux;
 
 namespace Switchboard.Servers.Tests;
 
@@ -153,6 +154,39 @@ public sealed class OutgoingConnectionTests
             ConnectFailedException other = await Assert.ThrowsAsync<ConnectFailedException>(() => Connection.ConnectAsync(echo.LocalEndPoint!, new ClientOptions { From = "[::1]:0" }, stop));
             Assert.Contains("ClientOptions.From", other.Message, StringComparison.Ordinal);
         });
+    }
+
+    [Theory(Timeout = Deadline.Milliseconds)]
+    [MemberData(nameof(Places))]
+    public async Task A_peer_that_vanishes_is_found_out_by_the_same_settings_as_a_server_s(Model? place)
+    {
+        using var folder = new TemporaryFolder();
+        await using StreamServer echo = await EchoAsync();
+        await using StreamServer file = await EchoAsync($"unix:{folder.File("echo")}");
+        await RunAsync(place, async stop =>
+        {
+            Assert.Equal((int[])[1, 120, 15, 4, 0], await SetAsync(new()));
+            var given = new ClientOptions { KeepAliveTime = TimeSpan.FromSeconds(40.5), KeepAliveInterval = TimeSpan.FromSeconds(7), KeepAliveProbes = 5, UserTimeout = TimeSpan.FromMilliseconds(90_000.2) };
+            Assert.Equal((int[])[1, 41, 7, 5, 90_001], await SetAsync(given));
+            // Without questions their times are left as the kernel has them; the user timeout stands by itself.
+            int[] quiet = await SetAsync(given with { KeepAlive = false });
+            Assert.Equal((0, 90_001), (quiet[0], quiet[4]));
+            Assert.NotEqual(41, quiet[1]);
+            await using Connection local = await Connection.ConnectAsync(file.LocalEndPoint!, given, stop);
+            await EchoOnceAsync(local, stop);
+
+            async Task<int[]> SetAsync(ClientOptions options)
+            {
+                await using Connection connection = await Connection.ConnectAsync(echo.LocalEndPoint!, options, stop);
+                int descriptor = ((StreamTransport)connection.Transport).Descriptor;
+                return [.. new[] { SocketCallOption.KeepAlive, SocketCallOption.KeepAliveTime, SocketCallOption.KeepAliveInterval, SocketCallOption.KeepAliveProbes, SocketCallOption.UserTimeout }
+                    .Select(option => SocketCalls.GetOption(descriptor, option).OrThrow("getsockopt", option.ToString()))];
+            }
+        });
+        Assert.Throws<ArgumentOutOfRangeException>(() => new ClientOptions { KeepAliveTime = TimeSpan.FromMilliseconds(999) });
+        Assert.Throws<ArgumentOutOfRangeException>(() => new ClientOptions { KeepAliveInterval = TimeSpan.FromSeconds(32_768) });
+        Assert.Throws<ArgumentOutOfRangeException>(() => new ClientOptions { KeepAliveProbes = 128 });
+        Assert.Throws<ArgumentOutOfRangeException>(() => new ClientOptions { UserTimeout = TimeSpan.Zero });
     }
 
     [Theory(Timeout = Deadline.Milliseconds)]
