@@ -15,6 +15,7 @@ public static partial class DescriptorCalls
     private const int GetStatusFlags = 3;
     private const int SetStatusFlags = 4;
     private const uint BytesUnread = 0x541B;
+    private const uint BytesUntaken = 0x5411;
 
     /// <summary>Reads what is there, as <c>read(2)</c>.</summary>
     /// <param name="descriptor">An open descriptor.</param>
@@ -161,6 +162,17 @@ public static partial class DescriptorCalls
     {
         int count = 0;
         CallResult result = CallResult.Of(ioctl(descriptor, BytesUnread, &count));
+        return result.Succeeded ? CallResult.Success(count) : result;
+    }
+
+    /// <summary>How many bytes that were sent the peer has not taken yet, as <c>ioctl(2)</c> TIOCOUTQ (<c>tcp(7)</c>: not confirmed;
+    /// <c>unix(7)</c>: not read, with what the kernel needs to hold them).</summary>
+    /// <param name="descriptor">A connected stream socket.</param>
+    /// <returns>The count, or the error.</returns>
+    public static unsafe CallResult CountUntaken(int descriptor)
+    {
+        int count = 0;
+        CallResult result = CallResult.Of(ioctl(descriptor, BytesUntaken, &count));
         return result.Succeeded ? CallResult.Success(count) : result;
     }
 

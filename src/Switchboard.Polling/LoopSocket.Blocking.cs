@@ -54,15 +54,25 @@ public sealed partial class LoopSocket
         {
             _loop.WaitInline(static self => !((LoopSocket)self!).HasWrites, this);
         }
+        _peerProgress = default;
         while (!buffer.IsEmpty)
         {
             CallResult result = SocketCalls.Send(_descriptor, buffer);
             if (!result.Succeeded)
             {
+                if (result.WouldBlock && _peerProgress.HasTaken(_descriptor))
+                {
+                    continue;
+                }
                 throw BlockingFailure(result, "send", static self => self._owner.OnWriteStalled(self._owner.WriteStallLimit));
             }
             Sent += result.Value;
             buffer = buffer[result.Value..];
+            if (!buffer.IsEmpty)
+            {
+                // It has waited for the limit.
+                _peerProgress.Begin(_descriptor);
+            }
         }
     }
 

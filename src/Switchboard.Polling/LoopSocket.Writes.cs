@@ -13,6 +13,7 @@ public sealed partial class LoopSocket
     private WriteOperation? _spareWrite;
     private LoopTimer? _stallTimer;
     private long _writeProgress;
+    private PeerProgress _peerProgress;
     private int _copiedPending;
     private volatile bool _outputClosed;
 
@@ -250,6 +251,7 @@ public sealed partial class LoopSocket
         _stallTimer ??= new LoopTimer(_loop, static self => ((LoopSocket)self!).CheckStall(), this);
         if (!_stallTimer.IsArmed)
         {
+            _peerProgress.Begin(_descriptor);
             _stallTimer.Arm(limit);
         }
     }
@@ -257,10 +259,9 @@ public sealed partial class LoopSocket
     private void CheckStall()
     {
         TimeSpan limit = _owner.WriteStallLimit;
-        TimeSpan left = limit - Stopwatch.GetElapsedTime(_writeProgress);
-        if (left > TimeSpan.Zero)
+        if (_peerProgress.HasTaken(_descriptor) || Stopwatch.GetElapsedTime(_writeProgress) < limit)
         {
-            _stallTimer!.Arm(left);
+            _stallTimer!.Arm(limit);
         }
         else
         {

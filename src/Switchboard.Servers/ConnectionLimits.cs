@@ -27,7 +27,10 @@ public sealed record ConnectionLimits
     /// <summary>How long a read may wait without a byte from the peer. Default 5 minutes.</summary>
     public TimeSpan Idle { get; init => field = Time(value); } = TimeSpan.FromMinutes(5);
 
-    /// <summary>How long a write may wait while the peer takes no byte. Default 30 seconds.</summary>
+    /// <summary>How long a write may wait while the peer's side takes no byte: over TCP confirms none, over a Unix socket reads none.
+    /// Default 30 seconds. It is noticed after this time at the earliest and twice of it at the latest; of a blocking write
+    /// (<see cref="BlockingRequestHandler"/>) three times. Where the kernel does not tell what was taken (<see
+    /// cref="Concurrency.Tasks"/> without glibc on Linux), what counts is room in the socket.</summary>
     public TimeSpan WriteStall { get; init => field = Time(value); } = TimeSpan.FromSeconds(30);
 
     /// <summary>How long the whole call may take, whatever it does; what is pending then fails. A handler that computes is not

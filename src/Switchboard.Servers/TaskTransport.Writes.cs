@@ -19,6 +19,7 @@ internal sealed partial class TaskTransport
     private Timer? _stallTimer;
     private bool _stallArmed;
     private long _writeProgress;
+    private PeerProgress _peerProgress;
     private int _copiedPending;
     private volatile bool _outputClosed;
     private long _sent;
@@ -288,6 +289,7 @@ internal sealed partial class TaskTransport
         TimeSpan limit = Connection.Limits.WriteStall;
         if (limit != Timeout.InfiniteTimeSpan && !_stallArmed)
         {
+            _peerProgress.Begin(Descriptor);
             ArmStall(limit);
         }
     }
@@ -307,10 +309,9 @@ internal sealed partial class TaskTransport
             return;
         }
         TimeSpan limit = Connection.Limits.WriteStall;
-        TimeSpan left = limit - Stopwatch.GetElapsedTime(_writeProgress);
-        if (left > TimeSpan.Zero)
+        if (_peerProgress.HasTaken(Descriptor) || Stopwatch.GetElapsedTime(_writeProgress) < limit)
         {
-            ArmStall(left);
+            ArmStall(limit);
         }
         else
         {

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Microsoft.Extensions.Logging;
 
 namespace Switchboard.Servers.Tests;
@@ -145,6 +146,41 @@ public sealed class ConnectionEndTests
         ConnectionEnd end = await calls.AssertEndsAsync(ConnectionEndReason.WriteStalled);
         Assert.InRange(end.Sent, 1, _much.Length - 1);
         await calls.AssertSaidAsync("ConnectionLimits.WriteStall");
+    }
+
+    [Fact(Timeout = Deadline.Milliseconds)]
+    public async Task A_peer_that_is_slow_but_takes_bytes_has_not_stalled()
+    {
+        // At the same time, because slowness takes its time.
+        await Task.WhenAll(GoesOnAsync(Model.Threads, blocking: false), GoesOnAsync(Model.Threads, blocking: true), GoesOnAsync(Model.OneLoop, blocking: false), GoesOnAsync(Model.Tasks, blocking: false));
+
+        static async Task GoesOnAsync(Model model, bool blocking)
+        {
+            TimeSpan limit = TimeSpan.FromSeconds(2);
+            await using WatchedCalls calls = Writing(model, blocking, new ConnectionLimits { WriteStall = limit });
+            using Caller caller = await calls.CallAsync(receiveBuffer: 16 * 1024);
+            await caller.ReadAsync(1);
+            Connection connection = Assert.Single(calls.Server.Connections);
+            long start = Stopwatch.GetTimestamp();
+            long sent = 0;
+            long since = start;
+            TimeSpan longest = default;
+            using var pace = new PeriodicTimer(TimeSpan.FromMilliseconds(20));
+            while (Stopwatch.GetElapsedTime(start) < 3 * limit)
+            {
+                await caller.ReadAsync(4096);
+                if (connection.Sent != sent)
+                {
+                    (sent, since) = (connection.Sent, Stopwatch.GetTimestamp());
+                }
+                TimeSpan still = Stopwatch.GetElapsedTime(since);
+                longest = still > longest ? still : longest;
+                await pace.WaitForNextTickAsync();
+            }
+            // A blocking write tells of what it has sent when it returns.
+            Assert.True(blocking || longest > limit, $"{model}: the kernel had room for more within {longest}.");
+            Assert.False(connection.Closed.IsCompleted);
+        }
     }
 
     [Fact(Timeout = Deadline.Milliseconds)]
