@@ -8,7 +8,7 @@ internal static class ControlSocket
 {
     private const UnixFileMode OwnerOnly = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;
 
-    /// <summary>Starts it, where the plan says. Null if it says none, or nothing, and the usual place can't be written.</summary>
+    /// <summary>Starts it, where the plan says. Null if it says none, or nothing, and it can't be at the usual place, which the log tells then.</summary>
     /// <exception cref="CommandException">It can't be where the plan says.</exception>
     internal static async Task<ControlServer?> StartAsync(ServePlan plan, IReadOnlyDictionary<string, ControlCommand> commands, ILoggerFactory loggers)
     {
@@ -35,8 +35,13 @@ internal static class ControlSocket
             {
                 await server.DisposeAsync();
             }
+            if (asked is not null || name is not null)
+            {
+                throw new CommandException($"The control socket can't be at {path}: {exception.Message} Choose another place with --control, or --control {ControlPath.None}.", exception);
+            }
             // Nobody asked for it, so nobody is kept from serving: it is for status only.
-            return asked is null && name is null ? null : throw new CommandException($"The control socket can't be at {path}: {exception.Message} Choose another place with --control, or --control {ControlPath.None}.", exception);
+            Log.NoControl(loggers.CreateLogger(nameof(ControlSocket)), path, exception.Message);
+            return null;
         }
     }
 }

@@ -16,4 +16,7 @@ internal static partial class Log
 
     [LoggerMessage(203, LogLevel.Warning, "SIGHUP: {File} has changed since the start. It is not read anew while the program runs: what it says now holds after a restart.")]
     internal static partial void NeedsRestart(ILogger logger, string file);
+
+    [LoggerMessage(210, LogLevel.Warning, "There is no control socket at {Path}, so status, stop and end don't reach this program: {Why} --control says another place, or none.")]
+    internal static partial void NoControl(ILogger logger, string path, string why);
 }

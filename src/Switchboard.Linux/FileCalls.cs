@@ -15,6 +15,7 @@ public static partial class FileCalls
     private const int CurrentDirectory = -100;
     private const int DoNotFollowLinks = 0x100;
     private const uint TypeAndInode = 0x101;
+    private const uint Owner = 0x8;
     private const int TypeMask = 0xF000;
     private const int SocketType = 0xC000;
 
@@ -31,6 +32,17 @@ public static partial class FileCalls
             return null;
         }
         return new FileIdentity(*(uint*)(status + 136), *(uint*)(status + 140), *(ulong*)(status + 32), (*(ushort*)(status + 28) & TypeMask) == SocketType);
+    }
+
+    /// <summary>To whom a file or folder belongs, as <c>statx(2)</c>; links are followed.</summary>
+    /// <param name="path">The path.</param>
+    /// <returns>The user's number, or null if there is no such file or it can't be looked at.</returns>
+    public static unsafe uint? OwnerOf(string path)
+    {
+        ArgumentNullException.ThrowIfNull(path);
+        // struct statx: stx_uid at 20.
+        byte* status = stackalloc byte[256];
+        return statx(CurrentDirectory, path, 0, Owner, status) == 0 ? *(uint*)(status + 20) : null;
     }
 
     /// <summary>Gives a file to a user, a group or both, as <c>lchown(2)</c>: of a link the link itself.</summary>

@@ -1,3 +1,5 @@
+using System.Net;
+using System.Runtime.InteropServices;
 using System.Text.Json.Nodes;
 using Microsoft.Extensions.Logging;
 using Switchboard.Linux;
@@ -26,6 +28,9 @@ public sealed class ControlException(string message) : Exception(message);
 /// other servers are busy.</para>
 /// <para>A request is at most 64 KiB long and has 10 seconds from the first wait for it to its answer, and at most 64 peers are
 /// served at once, the others wait; so a peer that is silent or slow holds nothing up for longer.</para>
+/// <para>The socket's folder must belong to root or to the user of this process, and others must not be able to write there, unless
+/// they can't remove files of this one (the sticky bit, as /tmp has it): else somebody could put a socket of his own in
+/// its place, and be asked and told what this program was meant to be. Binding fails then, with a sentence.</para>
 /// </remarks>
 public sealed class ControlServer : UnixStreamServer
 {
@@ -48,6 +53,37 @@ public sealed class ControlServer : UnixStreamServer
         : base(address, Factory(commands), Concurrency.EventLoop(), _options with { LoggerFactory = loggerFactory, Name = $"control {address}", Socket = _options.Socket with { UnixUser = owner } })
     {
     }
+
+    private protected override SafeHandle Open(out EndPoint? local)
+    {
+        if (Address.Descriptor is null && BoundSocket.FileOf(Address.EndPoint) is { } path)
+        {
+            CheckFolder(Path.GetDirectoryName(Path.GetFullPath(path))!);
+        }
+        return base.Open(out local);
+    }
+
+    private void CheckFolder(string folder)
+    {
+        if (FileCalls.OwnerOf(folder) is not { } owner || OperatingSystem.IsWindows())
+        {
+            // There is none, and binding says so.
+            return;
+        }
+        uint own = ProcessCalls.EffectiveUser();
+        if (owner != 0 && owner != own && (Options.Socket.UnixUser is not { } user || owner != AccountNames.UserId(user)))
+        {
+            throw Unsafe($"{folder} belongs to user {owner}, who could put another socket in its place; root and user {own} are trusted");
+        }
+        UnixFileMode mode = File.GetUnixFileMode(folder);
+        if ((mode & (UnixFileMode.GroupWrite | UnixFileMode.OtherWrite)) != 0 && (mode & UnixFileMode.StickyBit) == 0)
+        {
+            throw Unsafe($"others may write to {folder} (its mode is {Convert.ToString((int)mode, 8)}) and could put another socket in its place");
+        }
+    }
+
+    private static SystemCallException Unsafe(string why) =>
+        new("bind", Errno.AccessDenied, $"A control socket can't be made there: {why}. Choose another folder, or make this one safe (chown, chmod 700).");
 
     /// <summary>Lets root and the user of this process in.</summary>
     /// <param name="request">Who calls.</param>
