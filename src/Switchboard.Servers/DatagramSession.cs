@@ -81,7 +81,7 @@ public sealed partial class DatagramSession
     internal DatagramSessionServer Server { get; }
 
     /// <summary>The address that the session counts for; null if addresses are not counted.</summary>
-    internal IPAddress? CountedAddress { get; set; }
+    internal IPAddress? CountedAddress { get; init; }
 
     internal ref readonly NativeAddress Remote => ref _remote;
 
@@ -152,9 +152,9 @@ public sealed partial class DatagramSession
         _isMute = true;
     }
 
-    /// <summary>Has another session of the peer begin when this one's handler has ended, in the place of this one. False if it
-    /// has ended by now.</summary>
-    internal bool TryPrecede(DatagramSession next)
+    /// <summary>Has another session of the peer begin with a datagram when this one's handler has ended, in the place of this
+    /// one. False if it has ended by now.</summary>
+    internal bool TryPrecede(Datagram first)
     {
         lock (_gate)
         {
@@ -162,10 +162,8 @@ public sealed partial class DatagramSession
             {
                 return false;
             }
-            next.CountedAddress = CountedAddress;
-            _next = next;
-            // Under the gate: from now on this one may end at any moment, and the next one begin and end.
-            Server.Remember(next);
+            // Under the gate: after it this one may end at any moment, and the next one begin and end.
+            _next = Server.Make(first, CountedAddress);
             return true;
         }
     }

@@ -115,32 +115,21 @@ public abstract class DatagramSessionServer : DatagramServer<DatagramSession>
             }
             return null;
         }
-        if (_sessions.TryGetValue(datagram.Remote, out DatagramSession? last))
+        if (_sessions.TryGetValue(datagram.Remote, out DatagramSession? last) && (last.TryDeliver(datagram) || last.TryPrecede(datagram)))
         {
-            if (last.TryDeliver(datagram))
-            {
-                return null;
-            }
-            if (last.TryPrecede(Make(datagram)))
-            {
-                return null;
-            }
+            return null;
         }
         if (!TryAdmit(datagram, out IPAddress? counted))
         {
             CountDropped(1);
             return null;
         }
-        DatagramSession session = Make(datagram);
-        session.CountedAddress = counted;
-        Remember(session);
-        return session;
+        return Make(datagram, counted);
     }
 
-    /// <summary>Has its peer's datagrams go to a session from now on.</summary>
-    internal void Remember(DatagramSession session) => _sessions[session.Remote] = session;
-
-    private DatagramSession Make(Datagram first) => new(this, Interlocked.Increment(ref _lastSession), first, Sockets);
+    /// <summary>Makes a session, which its peer's datagrams go to from now on.</summary>
+    internal DatagramSession Make(Datagram first, IPAddress? counted) =>
+        _sessions[first.Remote] = new(this, Interlocked.Increment(ref _lastSession), first, Sockets) { CountedAddress = counted };
 
     /// <summary>Takes a place for a new peer, if there is one.</summary>
     private bool TryAdmit(Datagram datagram, out IPAddress? counted)
