@@ -103,8 +103,12 @@ public sealed partial class Connection
             throw injected;
         }
         LayTls();
-        await plain.FlushAsync();
-        await SecureInTimeAsync(authenticate);
+        await SecureInTimeAsync(async transport =>
+        {
+            // What was written before goes out in clear.
+            await plain.FlushAsync();
+            await authenticate(transport);
+        });
     });
 
     /// <summary>Runs something in a piece of the call, so that its awaits come back there, whoever calls and whatever context

@@ -131,6 +131,23 @@ public sealed class TlsHandshakeTests : IDisposable
     }
 
     [Theory(Timeout = Deadline.Milliseconds)]
+    [MemberData(nameof(All))]
+    public async Task The_upgrade_of_a_connection_that_has_ended_fails_and_so_does_what_comes_later(Model model)
+    {
+        TlsOptions tls = _certificates.Options("localhost");
+        await using var call = new OneCall<bool>(model.Make(), async (connection, stop) =>
+        {
+            connection.Abort();
+            await Assert.ThrowsAsync<ConnectionEndedException>(() => connection.StartTlsAsync(tls, stop));
+            var error = await Assert.ThrowsAsync<ConnectionEndedException>(() => connection.WriteAsync("late"u8.ToArray(), stop).AsTask());
+            Assert.Equal(ConnectionEndReason.Aborted, error.Reason);
+            return true;
+        });
+        using Caller caller = await call.CallAsync();
+        Assert.True(await call.Result);
+    }
+
+    [Theory(Timeout = Deadline.Milliseconds)]
     [InlineData(Model.Threads)]
     [InlineData(Model.Sequential)]
     public async Task A_blocking_handler_and_a_blocking_client_go_over_to_TLS(Model model)
