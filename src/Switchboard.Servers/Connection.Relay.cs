@@ -26,7 +26,12 @@ public sealed partial class Connection
             byte[] buffer = ArrayPool<byte>.Shared.Rent(RelaySize);
             try
             {
-                int count = await ReadAsync(buffer, cancellation);
+                // What was waited for is there, so that it can be taken without the means to wait once more.
+                int count = _transport.IsCurrent && !HasBuffered ? _transport.TryRead(buffer) : await ReadAsync(buffer, cancellation);
+                if (count < 0)
+                {
+                    continue;
+                }
                 if (count == 0)
                 {
                     break;

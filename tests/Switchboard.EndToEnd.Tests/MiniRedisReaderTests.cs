@@ -33,7 +33,6 @@ public sealed class MiniRedisReaderTests
             Assert.Null(error);
         }, iter: 1000, threads: 1);
 
-    /// <summary>Scaled by SWITCHBOARD_SCALE: 50 makes it a million inputs.</summary>
     [Fact]
     public void Any_bytes_are_commands_or_one_error_the_same_however_they_are_cut() =>
         Gen.Select(_conversation, _byte.Array[0, 60], Gen.Int[1, 40].Array[0, 20]).Sample(static (said, noise, cuts) =>
@@ -45,6 +44,17 @@ public sealed class MiniRedisReaderTests
             Assert.Equal(error, cutError);
             AssertSame(whole, Read(sent.Chunk(1), out cutError));
             Assert.Equal(error, cutError);
+        }, iter: 3000, threads: 1);
+
+    /// <summary>Scaled by SWITCHBOARD_SCALE: 50 makes it a million inputs.</summary>
+    [Fact]
+    public void Garbage_gives_the_same_commands_and_the_same_end_however_it_is_cut() =>
+        Gen.Select(_byte.Array[1, 60], Gen.Int[1, 100], Gen.Int[1, 20].Array[0, 4]).Sample(static (sent, limit, cuts) =>
+        {
+            List<byte[][]> whole = Read([sent], out string? error, limit);
+            List<byte[][]> cut = Read(Cut(sent, cuts), out string? cutError, limit);
+            return error == cutError && whole.Count == cut.Count
+                && whole.Zip(cut).All(static pair => pair.First.Length == pair.Second.Length && pair.First.Zip(pair.Second).All(static two => two.First.AsSpan().SequenceEqual(two.Second)));
         }, iter: Scale.Of(20_000));
 
     /// <summary>Whatever comes, a command that does not end is given up within its limit, or that of a line.</summary>

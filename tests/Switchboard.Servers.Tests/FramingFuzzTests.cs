@@ -39,7 +39,9 @@ public sealed class FramingFuzzTests
         foreach ((bool isCurrent, bool blocking) in ((bool, bool)[])[(false, false), (true, false), (true, true)])
         {
             (List<byte[]> Messages, Type? End) cut = Read(dialect.Framing, limit, pieces, isCurrent, blocking);
-            Assert.Equal(whole.End, cut.End);
+            // What is both too long and nonsense is told as the one that shows first: by its beginning, or once it is whole.
+            Assert.True(whole.End == cut.End || (dialect.Framing is TypedFraming && whole.End == typeof(InvalidDataException) && cut.End == typeof(MessageTooLongException)),
+                $"Whole it ended in {whole.End}, cut in {cut.End}.");
             if (dialect.Framing == Framing.Packet)
             {
                 Assert.True(whole.Messages.SelectMany(static message => message).SequenceEqual(cut.Messages.SelectMany(static message => message)));
