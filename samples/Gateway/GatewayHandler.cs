@@ -4,7 +4,7 @@ namespace Switchboard.Samples;
 
 /// <summary>A gateway: what a caller sends goes on to another server, and what that answers comes back. Each direction ends by
 /// itself, and no side is read faster than the other one takes.</summary>
-public sealed class GatewayHandler(ServerAddress target, ClientOptions? options = null) : RequestHandler
+internal sealed class GatewayHandler(ServerAddress target, ClientOptions? options = null) : RequestHandler
 {
     protected override async Task HandleAsync(CancellationToken stop)
     {

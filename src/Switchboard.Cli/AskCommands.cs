@@ -7,7 +7,8 @@ using System.Text.Json.Nodes;
 
 namespace Switchboard.Cli;
 
-/// <summary><c>switchboard status</c>, <c>stop</c> and <c>end</c>: they ask a program that serves, over its control socket.</summary>
+/// <summary><c>switchboard status</c> and <c>end</c>, and what they have in common with <c>stop</c>: they ask a program that serves, over
+/// its control socket.</summary>
 internal static class AskCommands
 {
     private static readonly JsonSerializerOptions _written = new() { WriteIndented = true, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
@@ -17,24 +18,30 @@ internal static class AskCommands
         var json = new Option<bool>("--json") { Description = "As one JSON object." };
         var connections = new Option<bool>("--connections") { Description = "List the open connections too." };
         return Asking("status", "Tells what a program that serves is doing.", [json, connections],
-            line => new JsonObject { ["command"] = ControlCommands.Status, ["connections"] = line.GetValue(connections) },
-            (line, answer) => line.GetValue(json) ? answer.ToJsonString(_written) : StatusTable.Of(answer));
+            async (line, client) =>
+            {
+                JsonObject answer = await client.AskAsync(new JsonObject { ["command"] = ControlCommands.Status, ["connections"] = line.GetValue(connections) });
+                return line.GetValue(json) ? answer.ToJsonString(_written) : StatusTable.Of(answer);
+            });
     }
-
-    internal static Command CreateStop() =>
-        Asking("stop", "Asks a program that serves to stop in good order, as SIGTERM does.", [],
-            static _ => new JsonObject { ["command"] = ControlCommands.Stop },
-            static (_, answer) => $"It stops; calls that run have {answer["grace"]}.");
 
     internal static Command CreateEnd()
     {
         var id = new Argument<long>("id") { Description = "The connection's id, from status --connections." };
         return Asking("end", "Ends one connection of a program that serves.", [id],
-            line => new JsonObject { ["command"] = ControlCommands.End, ["id"] = line.GetValue(id) },
-            static (_, answer) => $"Connection {answer["ended"]} was ended.");
+            async (line, client) =>
+            {
+                JsonObject answer = await client.AskAsync(new JsonObject { ["command"] = ControlCommands.End, ["id"] = line.GetValue(id) });
+                return $"Connection {answer["ended"]} was ended.";
+            });
     }
 
-    private static Command Asking(string name, string help, Symbol[] words, Func<ParseResult, JsonObject> request, Func<ParseResult, JsonObject, string> tell)
+    /// <summary>A command that asks a program.</summary>
+    /// <param name="name">The command's name.</param>
+    /// <param name="help">What it does.</param>
+    /// <param name="words">Its options and arguments, beside those that say which program is meant.</param>
+    /// <param name="ask">Asks, and gives what is told then.</param>
+    internal static Command Asking(string name, string help, Symbol[] words, Func<ParseResult, ControlClient, Task<string>> ask)
     {
         var control = new Option<string?>("--control") { Description = "The path of the program's control socket.", HelpName = "PATH" };
         var pid = new Option<int?>("--pid") { Description = "The program's process number.", HelpName = "N" };
@@ -54,8 +61,8 @@ internal static class AskCommands
         command.SetAction(async line =>
         {
             string path = PathOf(line.GetValue(control), line.GetValue(named) ?? line.GetValue(pid)?.ToString(CultureInfo.InvariantCulture));
-            JsonObject answer = await ControlClient.AskAsync(path, request(line));
-            await line.InvocationConfiguration.Output.WriteLineAsync(tell(line, answer));
+            using ControlClient client = await ControlClient.ConnectAsync(path);
+            await line.InvocationConfiguration.Output.WriteLineAsync(await ask(line, client));
             return 0;
         });
         return command;

@@ -11,7 +11,11 @@ internal sealed class ControlCommands(ServePlan plan, ServerGroup group, Action 
 {
     internal const string Status = "status";
     internal const string Stop = "stop";
+    internal const string Wait = "wait";
     internal const string End = "end";
+
+    // Less than a request has: who waits for longer asks again.
+    private static readonly TimeSpan _longestWait = TimeSpan.FromSeconds(5);
 
     private static readonly TimeSpan _patience = TimeSpan.FromSeconds(1);
 
@@ -20,14 +24,37 @@ internal sealed class ControlCommands(ServePlan plan, ServerGroup group, Action 
     internal IReadOnlyDictionary<string, ControlCommand> Table => new Dictionary<string, ControlCommand>(StringComparer.Ordinal)
     {
         [Status] = StatusAsync,
-        [Stop] = (_, _) =>
-        {
-            // On the thread pool: what the stop runs may wait for the loop that answers here.
-            ThreadPool.UnsafeQueueUserWorkItem(static act => ((Action)act!)(), stop);
-            return ValueTask.FromResult(new JsonObject { ["stopping"] = true, ["grace"] = plan.Effective("grace") });
-        },
+        [Stop] = StopAsync,
+        [Wait] = WaitAsync,
         [End] = (request, _) => ValueTask.FromResult(EndConnection(request)),
     };
+
+    private ValueTask<JsonObject> StopAsync(JsonObject request, CancellationToken cancellation)
+    {
+        // Before the stop begins, so that the answer does not come too late for a quick end.
+        ValueTask<JsonObject> answer = IsTrue(request["wait"])
+            ? WaitAsync(request, cancellation)
+            : ValueTask.FromResult(new JsonObject { ["stopping"] = true, ["grace"] = plan.Effective("grace") });
+        // On the thread pool: what the stop runs may wait for the loop that answers here.
+        ThreadPool.UnsafeQueueUserWorkItem(static act => ((Action)act!)(), stop);
+        return answer;
+    }
+
+    /// <summary>Waits for the end, and tells how it was; or that it has not come in the time that was asked for.</summary>
+    private async ValueTask<JsonObject> WaitAsync(JsonObject request, CancellationToken cancellation)
+    {
+        TimeSpan time = request["seconds"] is JsonValue value && value.TryGetValue(out double seconds) && seconds >= 0 && seconds < _longestWait.TotalSeconds
+            ? TimeSpan.FromSeconds(seconds)
+            : _longestWait;
+        // The control socket is stopped right after the end: that must not pass for another outcome.
+        await group.Completion.WaitAsync(time, cancellation).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing | ConfigureAwaitOptions.ContinueOnCapturedContext);
+        if (!group.Completion.IsCompleted)
+        {
+            cancellation.ThrowIfCancellationRequested();
+            return new JsonObject { ["ended"] = false, ["open"] = group.Statistics.Open, ["grace"] = plan.Effective("grace") };
+        }
+        return new JsonObject { ["ended"] = true, ["cut"] = group.Statistics.Cut, ["failure"] = group.Completion.Exception?.InnerException?.Message };
+    }
 
     private async ValueTask<JsonObject> StatusAsync(JsonObject request, CancellationToken cancellation)
     {
@@ -45,7 +72,7 @@ internal sealed class ControlCommands(ServePlan plan, ServerGroup group, Action 
             ["uptime"] = Seconds(Stopwatch.GetElapsedTime(_began)),
             ["endpoints"] = endpoints,
         };
-        if (request["connections"] is JsonValue wanted && wanted.GetValueKind() == JsonValueKind.True)
+        if (IsTrue(request["connections"]))
         {
             answer["connections"] = new JsonArray([.. group.Servers.SelectMany<SocketServer, JsonNode>((server, i) =>
                 (server as StreamServer)?.Connections.Select(JsonNode (connection) => Row(connection, server, plan.Endpoints[i])) ?? [])]);
@@ -125,6 +152,8 @@ internal sealed class ControlCommands(ServePlan plan, ServerGroup group, Action 
             ? new JsonObject { ["ended"] = id }
             : throw new ControlException($"There is no open connection {id}. See: switchboard status --connections");
     }
+
+    private static bool IsTrue(JsonNode? value) => value?.GetValueKind() == JsonValueKind.True;
 
     private static double Seconds(TimeSpan time) => Math.Round(time.TotalSeconds, 6);
 }

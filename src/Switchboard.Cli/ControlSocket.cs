@@ -3,14 +3,15 @@ using Switchboard.Servers;
 
 namespace Switchboard.Cli;
 
-/// <summary>Starts the control socket of a program that serves.</summary>
+/// <summary>Binds the control socket of a program that serves.</summary>
 internal static class ControlSocket
 {
     private const UnixFileMode OwnerOnly = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;
 
-    /// <summary>Starts it, where the plan says. Null if it says none, or nothing, and it can't be at the usual place, which the log tells then.</summary>
+    /// <summary>Binds it, where the plan says, for the user whom the program will act for. Null if it says none, or nothing, and it
+    /// can't be at the usual place, which the log tells then.</summary>
     /// <exception cref="CommandException">It can't be where the plan says.</exception>
-    internal static async Task<ControlServer?> StartAsync(ServePlan plan, IReadOnlyDictionary<string, ControlCommand> commands, ILoggerFactory loggers)
+    internal static async Task<ControlServer?> BindAsync(ServePlan plan, IReadOnlyDictionary<string, ControlCommand> commands, ILoggerFactory loggers)
     {
         string? asked = plan.Effective("control");
         string? name = plan.Effective("name");
@@ -25,8 +26,8 @@ internal static class ControlSocket
             {
                 Directory.CreateDirectory(ControlPath.Folder!, OwnerOnly);
             }
-            server = new ControlServer($"unix:{path}", commands, loggers);
-            await server.StartAsync();
+            server = new ControlServer($"unix:{path}", commands, loggers, plan.Effective("user"));
+            server.Bind();
             return server;
         }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException or FormatException)

@@ -84,6 +84,8 @@ internal sealed record EndpointPlan(string Bind, string Handler, IReadOnlyDictio
         {
             ReusePort = Values.Switch(Effective("reuse-port")!),
             UnixMode = Effective("unix-mode") is { } mode ? Values.Mode(mode) : null,
+            UnixUser = Effective("unix-user"),
+            UnixGroup = Effective("unix-group"),
             UserTimeout = Effective("user-timeout") is { } time ? Values.UserTimeout(time) : null,
         };
         return Values.KeepAlive(Effective("keep-alive")!) is { } silence ? options with { KeepAliveTime = silence } : options with { KeepAlive = false };

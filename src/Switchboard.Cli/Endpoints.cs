@@ -24,10 +24,20 @@ internal sealed class Endpoints(ServePlan plan, Certificates certificates, ILogg
     /// <summary>Looks at all but the address.</summary>
     internal (HandlerChoice Handler, ServerOptions Options) Check(EndpointPlan endpoint)
     {
+        ServerOptions options = endpoint.Options(_grace, certificates, loggers);
+        return (Handler(endpoint, options), options);
+    }
+
+    private HandlerChoice Handler(EndpointPlan endpoint, ServerOptions options)
+    {
+        if (endpoint.Handler == GatewayPlan.Name)
+        {
+            return GatewayPlan.Of(endpoint, options.Limits);
+        }
         if (!_handlers.TryGetValue(endpoint.Handler, out HandlerChoice? handler))
         {
             _handlers[endpoint.Handler] = handler = HandlerChoice.Of(endpoint.Handler);
         }
-        return (handler, endpoint.Options(_grace, certificates, loggers));
+        return handler;
     }
 }

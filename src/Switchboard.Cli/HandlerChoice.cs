@@ -18,7 +18,7 @@ internal sealed record HandlerChoice(Func<RequestHandler>? Make, Func<BlockingRe
         ["miniredis"] = MiniRedis,
     };
 
-    internal static string SampleNames => string.Join(", ", _samples.Keys);
+    internal static string SampleNames => string.Join(", ", [.. _samples.Keys, GatewayPlan.Name]);
 
     /// <summary>Finds what the command line names: a sample, or ASSEMBLY[:HANDLER].</summary>
     /// <exception cref="UnusableException">It can't be found or served.</exception>

@@ -9,7 +9,7 @@ var root = new RootCommand("Answers sockets: one handler, written once, on the c
 {
     ServeCommand.Create(),
     AskCommands.CreateStatus(),
-    AskCommands.CreateStop(),
+    StopCommand.Create(),
     AskCommands.CreateEnd(),
 };
 ParseResult line = root.Parse(args);

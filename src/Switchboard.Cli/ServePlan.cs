@@ -18,7 +18,7 @@ internal sealed record ServePlan(IReadOnlyList<EndpointPlan> Endpoints, IReadOnl
 
     /// <summary>The files that are read at the start and never again.</summary>
     internal IEnumerable<string> FilesReadOnce => Endpoints
-        .SelectMany(static endpoint => (IEnumerable<string?>)[endpoint.Of("tls-client-ca"), endpoint.Of("tls-password") is { } place ? TlsPassword.File(place) : null])
+        .SelectMany(static endpoint => (IEnumerable<string?>)[endpoint.Of("tls-client-ca"), endpoint.Of("to-ca"), endpoint.Of("tls-password") is { } place ? TlsPassword.File(place) : null])
         .Prepend(File).OfType<string>().Distinct(StringComparer.Ordinal);
 
     /// <exception cref="MisuseException">The words or the file are wrong.</exception>
@@ -54,6 +54,13 @@ internal sealed record ServePlan(IReadOnlyList<EndpointPlan> Endpoints, IReadOnl
         Refuse(given, endpoints, "", "--");
         Dictionary<string, string> program = (config?.Top ?? []).Concat(given).Where(static row => Setting.Find(row.Key) is { OfProgram: true })
             .GroupBy(static row => row.Key).ToDictionary(static rows => rows.Key, static rows => rows.Last().Value, StringComparer.Ordinal);
+        foreach (Setting setting in Setting.All)
+        {
+            if (setting is { OfProgram: true, Needs: { } needs } && program.ContainsKey(setting.Name) && !program.ContainsKey(needs))
+            {
+                throw new MisuseException($"--{setting.Name} means nothing without --{needs}.");
+            }
+        }
         return new ServePlan(endpoints, program, file);
     }
 

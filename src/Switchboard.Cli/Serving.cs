@@ -1,6 +1,7 @@
 using System.Runtime.InteropServices;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
+using Switchboard.Linux;
 using Switchboard.Servers;
 
 namespace Switchboard.Cli;
@@ -12,6 +13,11 @@ internal static class Serving
     {
         LogLevel level = Enum.Parse<LogLevel>(plan.Effective("log-level")!, ignoreCase: true);
         using var loggers = new LineLogger(error, level, TimeProvider.System);
+        if (plan.Effective("umask") is { } umask)
+        {
+            ProcessCalls.SetCreationMask(Values.Mode(umask));
+        }
+        Account? account = RunAs.Find(plan);
         var certificates = new Certificates();
         SocketServer[] servers = [.. new Endpoints(plan, certificates, loggers).MakeAll()];
         await using var group = new ServerGroup(servers);
@@ -33,26 +39,37 @@ internal static class Serving
         // In a terminal it says that the terminal is gone.
         using PosixSignalRegistration hangUp = PosixSignalRegistration.Create(PosixSignal.SIGHUP, Console.IsInputRedirected ? reload.OnSignal : End);
 
+        // It may tell of nothing but a stranger: who calls it is no news.
+        using var quiet = new LineLogger(error, level > LogLevel.Warning ? level : LogLevel.Warning, TimeProvider.System);
+        var commands = new ControlCommands(plan, group, stop.Cancel);
         try
         {
+            group.Bind();
+            await using ControlServer? control = await ControlSocket.BindAsync(plan, commands.Table, quiet);
+            if (account is not null)
+            {
+                RunAs.Become(account);
+            }
             await group.StartAsync();
+            await (control?.StartAsync() ?? Task.CompletedTask);
+            await TellAsync(servers, output);
+            await manager.WhileAsync(() => group.ServeForeverAsync(stop.Token), stop.Token);
         }
         catch (ServerGroupException exception) when (servers.Length == 1)
         {
             // With one endpoint there is no question which one it was.
             throw new CommandException(exception.InnerException!.Message, exception);
         }
-        // It may tell of nothing but a stranger: who calls it is no news.
-        using var quiet = new LineLogger(error, level > LogLevel.Warning ? level : LogLevel.Warning, TimeProvider.System);
-        var commands = new ControlCommands(plan, group, stop.Cancel);
-        await using ControlServer? control = await ControlSocket.StartAsync(plan, commands.Table, quiet);
+        return 0;
+    }
+
+    private static async Task TellAsync(SocketServer[] servers, TextWriter output)
+    {
         foreach (SocketServer server in servers)
         {
             await output.WriteLineAsync($"listening on {EndpointAddress.Describe(server)}");
         }
         await output.FlushAsync();
-        await manager.WhileAsync(() => group.ServeForeverAsync(stop.Token), stop.Token);
-        return 0;
     }
 
     /// <summary>Looks at all that can be looked at without serving: words, handlers, files.</summary>
@@ -60,6 +77,7 @@ internal static class Serving
     /// <exception cref="UnusableException">A handler or a file can't be used.</exception>
     internal static async Task CheckAsync(ServePlan plan)
     {
+        RunAs.Find(plan);
         var endpoints = new Endpoints(plan, new Certificates(), NullLoggerFactory.Instance);
         foreach (EndpointPlan endpoint in plan.Endpoints)
         {

@@ -33,6 +33,9 @@ internal sealed partial record Setting(string Name, string Form, string? Standar
     /// <summary>The model that it is for; null for all.</summary>
     internal string? Model { get; init; }
 
+    /// <summary>The handler that it is for; null for all.</summary>
+    internal string? Handler { get; init; }
+
     /// <summary>The kinds of address that it is for.</summary>
     internal EndpointKinds Kinds { get; init; } = EndpointKinds.All;
 
@@ -63,6 +66,7 @@ internal sealed partial record Setting(string Name, string Form, string? Standar
             { Model: { } its } when its != model => $"is for {dashes}model {its}, not for {dashes}model {model}.",
             { Name: "when-full" } when model != Threads && !endpoint.Settings.ContainsKey("max-connections") =>
                 $"is for {dashes}model {Threads} or {dashes}max-connections, not for {dashes}model {model}.",
+            { Handler: { } its } when its != endpoint.Handler => $"is for the handler {its}, not for {endpoint.Handler}.",
             _ when (Kinds & endpoint.Kinds) == 0 => $"is not for {endpoint.Bind}: it is for {Words(Kinds)}.",
             { Needs: { } needs } when endpoint.Effective(needs) is null => $"means nothing without {dashes}{needs}.",
             _ => null,

@@ -74,6 +74,28 @@ internal static class Values
         }
     }
 
+    /// <summary>A user or group. Whether there is one shows when it is looked up.</summary>
+    internal static void Account(string text)
+    {
+        if (text.Length == 0)
+        {
+            throw new FormatException("is neither a name nor a number.");
+        }
+    }
+
+    /// <summary>A network, or an address.</summary>
+    internal static void Network(string text)
+    {
+        try
+        {
+            Servers.ProxyProtocolOptions.From(text);
+        }
+        catch (FormatException exception)
+        {
+            throw new FormatException($"can't be believed: {exception.Message}", exception);
+        }
+    }
+
     /// <summary>The name of a protocol of ALPN.</summary>
     internal static void Protocol(string text)
     {

@@ -11,6 +11,7 @@ public static partial class ProcessCalls
     private const int ProcessNumberShift = 3;
     private const int OpenFiles = 7;
     private const int MonotonicClock = 1;
+    private const int OpenProcess = 434;
 
     /// <summary>How much processor time a process has used since it started, in user mode and in the kernel, by all its
     /// threads, those that have ended too. Reads the process's clock, as <c>clock_getcpuclockid(3)</c> and
@@ -65,8 +66,25 @@ public static partial class ProcessCalls
     /// <returns>The mask that held before.</returns>
     public static UnixFileMode SetCreationMask(UnixFileMode mask) => (UnixFileMode)umask((uint)mask);
 
+    /// <summary>A descriptor that stands for a process: it becomes readable when the process has ended, waited for by its parent or
+    /// not, as <c>pidfd_open(2)</c>. It is close-on-exec, and the number may mean another process later without harm.</summary>
+    /// <param name="processId">The process's number, 1 or more. Any process may be meant, not only a child.</param>
+    /// <returns>The descriptor; the caller disposes it.</returns>
+    /// <exception cref="ArgumentOutOfRangeException">The number is less than 1.</exception>
+    /// <exception cref="SystemCallException">There is no such process (ESRCH), or the kernel does not know or allow the call
+    /// (ENOSYS, EPERM).</exception>
+    public static DescriptorHandle Open(int processId)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(processId, 1);
+        return new(CallResult.Of(syscall(OpenProcess, processId, 0)).OrThrow("pidfd_open", $"process {processId}"));
+    }
+
     [LibraryImport(LibC.Name)]
     private static partial uint geteuid();
+
+    // By its number, the same on x64 and arm64: older C libraries have no function for it.
+    [LibraryImport(LibC.Name)]
+    private static partial nint syscall(nint number, int processId, uint flags);
 
     [LibraryImport(LibC.Name)]
     private static partial uint umask(uint mask);

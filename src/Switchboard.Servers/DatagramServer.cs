@@ -25,7 +25,7 @@ public abstract class DatagramServer : DatagramServer<Datagram>
     };
 
     /// <inheritdoc/>
-    public override ServerStatistics Statistics => new(Accepted, OpenCalls, Pauses, new Dictionary<ConnectionEndReason, long>()) { Dropped = DroppedByKernel };
+    public override ServerStatistics Statistics => new(Accepted, OpenCalls, Pauses, new Dictionary<ConnectionEndReason, long>()) { Dropped = DroppedByKernel, Cut = CutCalls };
 
     /// <inheritdoc/>
     protected override Datagram? GetRequest() => TryReceive();

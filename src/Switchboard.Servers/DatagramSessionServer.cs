@@ -50,7 +50,7 @@ public abstract class DatagramSessionServer : DatagramServer<DatagramSession>
 
     /// <summary>What it has done so far: <see cref="ServerStatistics.Accepted"/>, <see cref="ServerStatistics.Open"/> and
     /// <see cref="ServerStatistics.EndedBy"/> count sessions, <see cref="ServerStatistics.Dropped"/> datagrams.</summary>
-    public override ServerStatistics Statistics => new(Accepted, OpenCalls, Pauses, _endedBy.ToDictionary()) { Dropped = DroppedByKernel + Interlocked.Read(ref _dropped) };
+    public override ServerStatistics Statistics => new(Accepted, OpenCalls, Pauses, _endedBy.ToDictionary()) { Dropped = DroppedByKernel + Interlocked.Read(ref _dropped), Cut = CutCalls };
 
     private protected override long DatagramsReceived => Interlocked.Read(ref _received);
 

@@ -12,6 +12,9 @@ public sealed record ServerStatistics(long Accepted, int Open, long Paused, IRea
     /// by.</summary>
     public long Dropped { get; init; }
 
+    /// <summary>How many requests a stop has ended because they still ran after the grace (<see cref="ServerOptions.Grace"/>).</summary>
+    public long Cut { get; init; }
+
     /// <summary>What several servers have done together.</summary>
     internal static ServerStatistics Sum(IEnumerable<ServerStatistics> servers)
     {
@@ -20,6 +23,7 @@ public sealed record ServerStatistics(long Accepted, int Open, long Paused, IRea
             all.SelectMany(one => one.EndedBy).GroupBy(row => row.Key).ToDictionary(rows => rows.Key, rows => rows.Sum(row => row.Value)))
         {
             Dropped = all.Sum(one => one.Dropped),
+            Cut = all.Sum(one => one.Cut),
         };
     }
 }

@@ -12,6 +12,10 @@ public abstract partial class SocketServer<TRequest>
     private readonly TaskCompletionSource _othersEnded = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private Exception? _failure;
     private int _askedOnLoops;
+    private long _cut;
+
+    /// <summary>How many requests were ended because they still ran after the grace.</summary>
+    private protected long CutCalls => Interlocked.Read(ref _cut);
 
     private void Fail(Exception exception)
     {
@@ -250,6 +254,7 @@ public abstract partial class SocketServer<TRequest>
             return;
         }
         TRequest[] left = Served;
+        Interlocked.Add(ref _cut, left.Length);
         Log.Cut(Logger, Name, left.Length, grace);
         foreach (TRequest request in left)
         {

@@ -79,7 +79,7 @@ public abstract partial class StreamServer : SocketServer<Connection>
     }
 
     /// <inheritdoc/>
-    public override ServerStatistics Statistics => new(Accepted, OpenCalls, Pauses, _endedBy.ToDictionary());
+    public override ServerStatistics Statistics => new(Accepted, OpenCalls, Pauses, _endedBy.ToDictionary()) { Cut = CutCalls };
 
     private protected override SafeHandle Open(out EndPoint? local)
     {

@@ -108,7 +108,7 @@ public sealed class ToolControlTests
         using (Caller wrong = await Caller.ConnectAsync(where))
         {
             await wrong.SendAsync("{\"command\":\"dance\"}\n");
-            await wrong.ExpectAsync("{\"error\":\"There is no command 'dance'. There are: status, stop, end.\"}\n");
+            await wrong.ExpectAsync("{\"error\":\"There is no command 'dance'. There are: status, stop, wait, end.\"}\n");
         }
         Assert.Contains("process", await AskAsync("status", "--control", control));
         silent.ForEach(static caller => caller.Dispose());

@@ -9,7 +9,7 @@ public sealed class ToolWordsTests
     [InlineData(1, "/none/echo.sock", "serve", "echo", "--bind", "unix:/none/echo.sock")]
     [InlineData(1, "'systemd:web' was asked for, and no sockets were passed to this process", "serve", "echo", "--bind", "systemd:web")]
     [InlineData(1, "Nobody answers on the control socket /none/control", "status", "--control", "/none/control")]
-    [InlineData(2, "'parrot' is not a sample (echo, hotline, miniredis)", "serve", "parrot")]
+    [InlineData(2, "'parrot' is not a sample (echo, hotline, miniredis, gateway)", "serve", "parrot")]
     [InlineData(2, "there is no assembly /none/app.dll", "serve", "/none/app.dll:Chat")]
     [InlineData(2, "/etc/hostname is not a .NET assembly", "serve", "/etc/hostname")]
     [InlineData(2, "hotline serves connections, not datagrams, so it can't be bound to udp:127.0.0.1:8009.", "serve", "hotline", "--bind", "udp:127.0.0.1:8009")]
@@ -55,15 +55,33 @@ public sealed class ToolWordsTests
     [InlineData("--tls-password 'secret' does not say where the password is: write file:PATH for the first line of a file, or env:NAME for a variable of the environment.", "serve", "echo", "--tls-cert", "a.pfx", "--tls-password", "secret")]
     [InlineData("--tls-min '1.1' is none of 1.2, 1.3.", "serve", "echo", "--tls-cert", "a.pem", "--tls-min", "1.1")]
     [InlineData("--proxy-untrusted means nothing without --proxy-protocol.", "serve", "echo", "--proxy-untrusted", "serve")]
-    [InlineData("--proxy-protocol '10.0.0.1,ten' 'ten' is not a network. Write an address (10.0.0.7), or a network by its first address and its length (10.0.0.0/8).", "serve", "echo", "--proxy-protocol", "10.0.0.1", "--proxy-protocol", "ten")]
+    [InlineData("--proxy-protocol '10.0.0.1,ten' can't be believed: 'ten' is not a network. Write an address (10.0.0.7), or a network by its first address and its length (10.0.0.0/8).", "serve", "echo", "--proxy-protocol", "10.0.0.1", "--proxy-protocol", "ten")]
     [InlineData("--keep-alive '10h' is not a time from 1 second to 32767 seconds, nor off.", "serve", "echo", "--keep-alive", "10h")]
     [InlineData("--unix-mode is not for 127.0.0.1:8009: it is for Unix sockets.", "serve", "echo", "--unix-mode", "600")]
+    [InlineData("--to is for the handler gateway, not for echo.", "serve", "echo", "--to", "127.0.0.1:80")]
+    [InlineData("--to 'nowhere' can't be called: 'nowhere' is not an address. Write HOST:PORT with a port from 0 to 65535, 127.0.0.1:8009 for example, or unix:PATH, fd:NUMBER, systemd:NAME.", "serve", "gateway", "--to", "nowhere")]
+    [InlineData("--to 'fd:3' can't be called. Write HOST:PORT, unix:PATH, or tls:HOST:PORT for TLS.", "serve", "gateway", "--to", "fd:3")]
+    [InlineData("The gateway at 127.0.0.1:8009 does not know whom to call. Say it with --to HOST:PORT, or \"to\" in the configuration file.", "serve", "gateway", "--check-config")]
+    [InlineData("to-ca is for TLS, and 127.0.0.1:8009 calls localhost:443 in clear. Write tls:localhost:443 to call it over TLS.", "serve", "gateway", "--to", "localhost:443", "--to-ca", "a.pem")]
+    [InlineData("--group means nothing without --user.", "serve", "echo", "--group", "adm")]
+    [InlineData("--umask '9' is not an access mode in octal digits from 000 to 777.", "serve", "echo", "--umask", "9")]
     [InlineData("Unrecognized command or argument '--frobnicate'.", "serve", "echo", "--frobnicate")]
     [InlineData("Required argument 'what' missing for command: 'serve'.", "serve")]
     public async Task A_word_that_is_wrong_is_said_with_where_to_read_on_and_exit_code_2(string expected, params string[] arguments)
     {
         (int exitCode, string output, string error) = await SwitchboardTool.RunAsync(arguments);
         Assert.Equal($"{expected}\nSee: switchboard serve --help\n", error);
+        Assert.Empty(output);
+        Assert.Equal(2, exitCode);
+    }
+
+    [Theory(Timeout = Limit)]
+    [InlineData("--timeout 'long' is not a time from 0 to 1000000 seconds: write 500ms, 30s, 5m, 2h or a number of seconds.", "--timeout", "long")]
+    [InlineData("Say with one of --control, --pid and --name which program is meant.", "--control", "/none", "--name", "echo")]
+    public async Task Wrong_words_of_stop_are_told_in_the_same_way(string expected, params string[] arguments)
+    {
+        (int exitCode, string output, string error) = await SwitchboardTool.RunAsync(["stop", .. arguments]);
+        Assert.Equal($"{expected}\nSee: switchboard stop --help\n", error);
         Assert.Empty(output);
         Assert.Equal(2, exitCode);
     }
@@ -89,6 +107,6 @@ public sealed class ToolWordsTests
             Assert.Contains($"[default: {standard}]", line);
         }
         Assert.Contains("--reuse-port", output);
-        Assert.Contains("echo, hotline, miniredis", output);
+        Assert.Contains("echo, hotline, miniredis, gateway", output);
     }
 }
