@@ -78,7 +78,7 @@ public sealed partial class BenchTests
     }
 
     [Theory(Timeout = Limit)]
-    [InlineData("There is no suite 'ech'; there are echo, connect, idle, gateway, limits, redis, allocations.", "ech")]
+    [InlineData("There is no suite 'ech'; there are echo, connect, idle, gateway, tls, udp, limits, redis, allocations.", "ech")]
     [InlineData("--rounds takes a whole number of 1 or more, not '0'.", "echo", "--rounds", "0")]
     [InlineData("There is no server 'ours-threads' here; there are ours-eventloop.", "redis", "--ours", "ours-threads")]
     [InlineData("There is no option --round.", "echo", "--round", "1")]
