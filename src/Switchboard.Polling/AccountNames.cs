@@ -17,6 +17,17 @@ internal static class AccountNames
     internal static uint GroupId(string group) => IsNumber(group, out uint id) ? id : IdentityCalls.FindGroup(group)
         ?? throw new SystemCallException("getgrnam_r", Errno.NoEntry, $"There is no group '{group}' on this machine. Make one (groupadd --system), or write another name or a number.");
 
+    /// <summary>What an option may be set to; whether there is such an account is known when it is looked up.</summary>
+    /// <exception cref="ArgumentException">It is empty, or a number that no user or group can have.</exception>
+    internal static string? Checked(string? account)
+    {
+        if (account is not null)
+        {
+            IsNumber(account, out _);
+        }
+        return account;
+    }
+
     /// <exception cref="ArgumentException">There are digits only, and no user or group can have the number.</exception>
     internal static bool IsNumber(string text, out uint id)
     {

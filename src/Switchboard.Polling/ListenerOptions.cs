@@ -25,11 +25,11 @@ public sealed record ListenerOptions
     /// <summary>The user that a Unix socket's file is given to, by name or number: who owns it and may change its mode. Only root
     /// gives files away. Null for the user of this process. Default null. Source: <c>chown(2)</c>.</summary>
     /// <remarks>Only in a folder that nobody else may write to is the file at the path surely the socket's own.</remarks>
-    public string? UnixUser { get; init; }
+    public string? UnixUser { get; init => field = AccountNames.Checked(value); }
 
     /// <summary>The group that a Unix socket's file is given to, by name or number: with a <see cref="UnixMode"/> of 0660 its members
     /// may connect. Root may name any, others the groups that they are in. Null for the group of this process. Default null.</summary>
-    public string? UnixGroup { get; init; }
+    public string? UnixGroup { get; init => field = AccountNames.Checked(value); }
 
     /// <summary>SO_KEEPALIVE, which accepted connections inherit. Default true.</summary>
     public bool KeepAlive { get; init; } = true;

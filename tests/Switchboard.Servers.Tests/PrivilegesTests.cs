@@ -127,6 +127,8 @@ public sealed class PrivilegesTests
             : new UnixDatagramServer(folder.Address("echo"), (_, _) => Task.CompletedTask, options: options);
         Assert.Contains("no group 'no-such-group'", Assert.Throws<SystemCallException>(server.Bind).Message, StringComparison.Ordinal);
         Assert.False(File.Exists(folder.File("echo")));
+        Assert.Contains("4294967294", Assert.Throws<ArgumentException>(() => new Polling.ListenerOptions { UnixUser = "4294967295" }).Message, StringComparison.Ordinal);
+        Assert.Throws<ArgumentException>(() => new Polling.ListenerOptions { UnixGroup = "" });
     }
 
     [Fact]
