@@ -30,7 +30,7 @@ public sealed class ConnectionPair : IDisposable
     /// <summary>The handler's end.</summary>
     public Connection Server { get; }
 
-    /// <summary>Serves the server's end as a server does: runs the handler, sends what is waiting, closes. A
+    /// <summary>Serves the server's end as a server does: runs the handler and disposes it, sends what is waiting, closes. A
     /// <see cref="BlockingRequestHandler"/> gets a thread of its own.</summary>
     /// <param name="handler">A new handler.</param>
     /// <returns>How the connection ended; what the handler threw is its <see cref="ConnectionEnd.Exception"/>.</returns>
@@ -38,26 +38,31 @@ public sealed class ConnectionPair : IDisposable
     {
         ArgumentNullException.ThrowIfNull(handler);
         _handler = handler;
+        var runner = new HandlerRunner<CallHandler, Connection>(HandlerSource<CallHandler>.From(() => handler, handler.IsBlocking), static (handler, connection, stop) => handler.RunAsync(connection, stop), (_, exception) => Left(exception));
         try
         {
             await (handler.IsBlocking
-                ? Task.Factory.StartNew(() => handler.RunAsync(Server, _stopping.Token), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default).Unwrap()
-                : handler.RunAsync(Server, _stopping.Token)).ConfigureAwait(false);
+                ? Task.Factory.StartNew(() => runner.RunAsync(Server, _stopping.Token), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default).Unwrap()
+                : runner.RunAsync(Server, _stopping.Token)).ConfigureAwait(false);
         }
-        catch (OperationCanceledException) when (_stopping.IsCancellationRequested)
+        catch (Exception exception)
         {
-            Server.SetCause(ConnectionEndReason.Stopped, null);
-        }
-        catch (Exception exception) when (exception is not ConnectionEndedException)
-        {
-            Server.SetCause(ConnectionEndReason.HandlerFailed, exception);
-        }
-        catch (ConnectionEndedException)
-        {
-            // Its reason is marked already.
+            Left(exception);
         }
         await Server.Transport.FlushAsync().ConfigureAwait(false);
         return CloseServer();
+    }
+
+    private void Left(Exception exception)
+    {
+        if (exception is OperationCanceledException && _stopping.IsCancellationRequested)
+        {
+            Server.SetCause(ConnectionEndReason.Stopped, null);
+        }
+        else if (exception is not ConnectionEndedException)
+        {
+            Server.SetCause(ConnectionEndReason.HandlerFailed, exception);
+        }
     }
 
     /// <summary>As <see cref="ServeAsync(CallHandler)"/>, with a handler that is a lambda.</summary>

@@ -68,6 +68,7 @@ public sealed class Datagram
 }
 
 /// <summary>Serves one datagram. A new object serves each.</summary>
+/// <remarks>It is disposed as a <see cref="CallHandler"/> is.</remarks>
 public abstract class DatagramRequestHandler
 {
     private Datagram? _datagram;
@@ -104,7 +105,7 @@ public abstract class DatagramRequestHandler
     {
         if (Interlocked.CompareExchange(ref _datagram, datagram, null) is not null)
         {
-            throw new InvalidOperationException($"This {GetType().Name} serves a datagram already. A handler object serves one: make a new one in the factory.");
+            throw new HandlerTakenException(this, "a datagram");
         }
         await SetupAsync(stop);
         try

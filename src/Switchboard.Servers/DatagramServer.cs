@@ -6,14 +6,13 @@ namespace Switchboard.Servers;
 /// <see cref="SocketServer{TRequest}"/>.</summary>
 public abstract class DatagramServer : DatagramServer<Datagram>
 {
-    private readonly Func<DatagramRequestHandler> _makeHandler;
+    private readonly HandlerRunner<DatagramRequestHandler, Datagram> _handlers;
     private readonly string _handlerName;
-    private Type? _newestHandler;
 
     private protected DatagramServer(ServerAddress address, HandlerSource<DatagramRequestHandler> handlers, Concurrency concurrency, ServerOptions? options, string kind)
         : base(address, concurrency, Checked(options), kind)
     {
-        _makeHandler = handlers.Make;
+        _handlers = new(handlers, static (handler, datagram, stop) => handler.RunAsync(datagram, stop), Left);
         _handlerName = handlers.Name;
     }
 
@@ -31,19 +30,14 @@ public abstract class DatagramServer : DatagramServer<Datagram>
     protected override Datagram? GetRequest() => TryReceive();
 
     /// <inheritdoc/>
-    protected override Task FinishAsync(Datagram request, CancellationToken stop)
-    {
-        DatagramRequestHandler handler = _makeHandler();
-        _newestHandler = handler.GetType();
-        return handler.RunAsync(request, stop);
-    }
+    protected override Task FinishAsync(Datagram request, CancellationToken stop) => _handlers.RunAsync(request, stop);
 
     private protected override Caller CallerOf(Datagram request) => new("datagram", request.Id, request.RemoteEndPoint);
 
     private protected override (ConnectionEndReason? Reason, Exception? Exception) EndOf(Datagram request) => (null, request.Failure);
 
     private protected override string DescribeWork(object work) => BlockedWork.Describe(work)
-        ?? (_newestHandler is { } handler && handler != typeof(LambdaDatagramHandler) ? handler.Name : _handlerName);
+        ?? (_handlers.NewestType is { } handler && handler != typeof(LambdaDatagramHandler) ? handler.Name : _handlerName);
 
     private protected override void Attach(Datagram request, EventLoop? loop)
     {

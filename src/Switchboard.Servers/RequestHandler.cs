@@ -2,6 +2,9 @@ namespace Switchboard.Servers;
 
 /// <summary>Serves one call. A new object serves each. Derive from <see cref="RequestHandler"/> or
 /// <see cref="BlockingRequestHandler"/>.</summary>
+/// <remarks>A handler that is <see cref="IAsyncDisposable"/> or <see cref="IDisposable"/> is disposed by its server after
+/// finish, once, also when setup or handle failed, on the call's own thread or loop; of both, asynchronously. Then the connection
+/// ends. One whose type is registered in the services that the server was given is disposed by them.</remarks>
 public abstract class CallHandler
 {
     private Connection? _connection;
@@ -21,7 +24,7 @@ public abstract class CallHandler
     {
         if (Interlocked.CompareExchange(ref _connection, connection, null) is not null)
         {
-            throw new InvalidOperationException($"This {GetType().Name} serves {_connection} already. A handler object serves one call: make a new one in the factory.");
+            throw new HandlerTakenException(this, $"{_connection}");
         }
         connection.HandlerType = GetType();
     }

@@ -294,13 +294,9 @@ public abstract partial class SocketServer<TRequest> : SocketServer, ILoopMember
             }
             await FinishAsync(request, Stopping);
         }
-        catch (OperationCanceledException) when (IsStopping)
-        {
-            Mark(request, ConnectionEndReason.Stopped, null);
-        }
         catch (Exception exception)
         {
-            Failed(request, exception);
+            Left(request, exception);
         }
         await ShutdownAsync(request);
         if (telemetry is not null)
@@ -344,6 +340,19 @@ public abstract partial class SocketServer<TRequest> : SocketServer, ILoopMember
         {
             Caller caller = CallerOf(request);
             Log.Refused(Logger, Name, caller.Kind, caller.Id, caller.PeerName, why);
+        }
+    }
+
+    /// <summary>Tells of what left a handler: leaving by the token of a stop is no failure. On the thread that serves the request.</summary>
+    private protected void Left(TRequest request, Exception exception)
+    {
+        if (exception is OperationCanceledException && IsStopping)
+        {
+            Mark(request, ConnectionEndReason.Stopped, null);
+        }
+        else
+        {
+            Failed(request, exception);
         }
     }
 

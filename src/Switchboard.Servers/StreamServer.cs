@@ -10,9 +10,8 @@ namespace Switchboard.Servers;
 /// <see cref="SocketServer{TRequest}"/>.</summary>
 public abstract partial class StreamServer : SocketServer<Connection>
 {
-    private readonly Func<CallHandler> _makeHandler;
+    private readonly HandlerRunner<CallHandler, Connection> _handlers;
     private readonly string _handlerName;
-    private Type? _newestHandler;
     private readonly bool _isBlocking;
     private readonly EndCount _endedBy = new();
     // One for all loops, or one for each: they share a port then.
@@ -25,7 +24,7 @@ public abstract partial class StreamServer : SocketServer<Connection>
     private protected StreamServer(ServerAddress address, HandlerSource<CallHandler> handlers, Concurrency concurrency, ServerOptions? options, string kind)
         : base(address, Checked(concurrency, handlers), options, kind)
     {
-        _makeHandler = handlers.Make;
+        _handlers = new(handlers, static (handler, connection, stop) => handler.RunAsync(connection, stop), Left);
         _handlerName = handlers.Name;
         _isBlocking = handlers.IsBlocking;
         _admission = new Admission(Options.Callers);
@@ -170,20 +169,13 @@ public abstract partial class StreamServer : SocketServer<Connection>
     protected override Task FinishAsync(Connection request, CancellationToken stop)
     {
         request.LimitCall();
-        return HasHandshakes ? HandleAfterHandshakesAsync(request, stop) : HandleAsync(request, stop);
+        return HasHandshakes ? HandleAfterHandshakesAsync(request, stop) : _handlers.RunAsync(request, stop);
     }
 
     private async Task HandleAfterHandshakesAsync(Connection request, CancellationToken stop)
     {
         await ShakeHandsAsync(request, stop);
-        await HandleAsync(request, stop);
-    }
-
-    private Task HandleAsync(Connection request, CancellationToken stop)
-    {
-        CallHandler handler = _makeHandler();
-        _newestHandler = handler.GetType();
-        return handler.RunAsync(request, stop);
+        await _handlers.RunAsync(request, stop);
     }
 
     /// <summary>Sends what is waiting, ends our direction, and closes. Where the peer has sent more than was read, that is
@@ -309,7 +301,7 @@ public abstract partial class StreamServer : SocketServer<Connection>
 
     private protected override string DescribeWork(object work) => work is LoopSocket { Owner: SocketTransport transport }
         ? $"{NameOf(transport.HandlerType)} of {transport}"
-        : BlockedWork.Describe(work) ?? NameOf(_newestHandler);
+        : BlockedWork.Describe(work) ?? NameOf(_handlers.NewestType);
 
     private protected override ILoopMember? OwnerOf(object work) => work is LoopSocket { Owner: SocketTransport transport } ? transport.Server : null;
 

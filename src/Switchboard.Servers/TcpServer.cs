@@ -50,7 +50,8 @@ public class TcpServer : StreamServer
 /// <param name="address">Where to listen: <c>127.0.0.1:8009</c> for example.</param>
 /// <param name="concurrency">Where calls run; null for <see cref="Concurrency.Threads"/>.</param>
 /// <param name="options">How; null for the defaults.</param>
-/// <param name="services">Gives the parameters of the handler's constructor; null for none.</param>
+/// <param name="services">Gives the parameters of the handler's constructor, from a scope for each call that ends after the handler; null for
+/// none.</param>
 public class TcpServer<[DynamicallyAccessedMembers(DynamicallyAccessedMemberTypes.PublicConstructors)] THandler>(ServerAddress address, Concurrency? concurrency = null, ServerOptions? options = null, IServiceProvider? services = null)
     : TcpServer(address, HandlerSource<CallHandler>.Of<THandler>(services), concurrency, options)
     where THandler : CallHandler;

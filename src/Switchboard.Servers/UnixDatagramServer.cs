@@ -40,7 +40,8 @@ public class UnixDatagramServer : DatagramServer
 /// <param name="address">Where to listen: <c>unix:/run/app.sock</c> for example.</param>
 /// <param name="concurrency">Where handlers run; null for <see cref="Concurrency.Threads"/>.</param>
 /// <param name="options">How; null for the defaults.</param>
-/// <param name="services">Gives the parameters of the handler's constructor; null for none.</param>
+/// <param name="services">Gives the parameters of the handler's constructor, from a scope for each call that ends after the handler; null for
+/// none.</param>
 public class UnixDatagramServer<[DynamicallyAccessedMembers(DynamicallyAccessedMemberTypes.PublicConstructors)] THandler>(ServerAddress address, Concurrency? concurrency = null, ServerOptions? options = null, IServiceProvider? services = null)
     : UnixDatagramServer(address, HandlerSource<DatagramRequestHandler>.Of<THandler>(services), concurrency, options)
     where THandler : DatagramRequestHandler;

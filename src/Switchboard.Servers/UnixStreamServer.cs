@@ -50,7 +50,8 @@ public class UnixStreamServer : StreamServer
 /// <param name="address">Where to listen: <c>unix:/run/app.sock</c> for example.</param>
 /// <param name="concurrency">Where calls run; null for <see cref="Concurrency.Threads"/>.</param>
 /// <param name="options">How; null for the defaults.</param>
-/// <param name="services">Gives the parameters of the handler's constructor; null for none.</param>
+/// <param name="services">Gives the parameters of the handler's constructor, from a scope for each call that ends after the handler; null for
+/// none.</param>
 public class UnixStreamServer<[DynamicallyAccessedMembers(DynamicallyAccessedMemberTypes.PublicConstructors)] THandler>(ServerAddress address, Concurrency? concurrency = null, ServerOptions? options = null, IServiceProvider? services = null)
     : UnixStreamServer(address, HandlerSource<CallHandler>.Of<THandler>(services), concurrency, options)
     where THandler : CallHandler;

@@ -6,7 +6,7 @@ namespace Switchboard.Servers.Classic;
 /// <typeparam name="THandler">The handler.</typeparam>
 /// <param name="address">Where to listen.</param>
 /// <param name="options">How; null for the defaults.</param>
-/// <param name="services">Gives the parameters of the handler's constructor; null for none.</param>
+/// <param name="services">As those of the server that it derives from; null for none.</param>
 public class ThreadingTcpServer<[DynamicallyAccessedMembers(DynamicallyAccessedMemberTypes.PublicConstructors)] THandler>(ServerAddress address, ServerOptions? options = null, IServiceProvider? services = null)
     : TcpServer<THandler>(address, Concurrency.Threads(), options, services)
     where THandler : CallHandler;
@@ -15,7 +15,7 @@ public class ThreadingTcpServer<[DynamicallyAccessedMembers(DynamicallyAccessedM
 /// <typeparam name="THandler">The handler.</typeparam>
 /// <param name="address">Where to listen.</param>
 /// <param name="options">How; null for the defaults.</param>
-/// <param name="services">Gives the parameters of the handler's constructor; null for none.</param>
+/// <param name="services">As those of the server that it derives from; null for none.</param>
 public class ThreadingUnixStreamServer<[DynamicallyAccessedMembers(DynamicallyAccessedMemberTypes.PublicConstructors)] THandler>(ServerAddress address, ServerOptions? options = null, IServiceProvider? services = null)
     : UnixStreamServer<THandler>(address, Concurrency.Threads(), options, services)
     where THandler : CallHandler;
@@ -24,7 +24,7 @@ public class ThreadingUnixStreamServer<[DynamicallyAccessedMembers(DynamicallyAc
 /// <typeparam name="THandler">The handler.</typeparam>
 /// <param name="address">Where to listen.</param>
 /// <param name="options">How; null for the defaults.</param>
-/// <param name="services">Gives the parameters of the handler's constructor; null for none.</param>
+/// <param name="services">As those of the server that it derives from; null for none.</param>
 public class ThreadingUdpServer<[DynamicallyAccessedMembers(DynamicallyAccessedMemberTypes.PublicConstructors)] THandler>(ServerAddress address, ServerOptions? options = null, IServiceProvider? services = null)
     : UdpServer<THandler>(address, Concurrency.Threads(), options, services)
     where THandler : DatagramRequestHandler;
@@ -33,7 +33,7 @@ public class ThreadingUdpServer<[DynamicallyAccessedMembers(DynamicallyAccessedM
 /// <typeparam name="THandler">The handler.</typeparam>
 /// <param name="address">Where to listen.</param>
 /// <param name="options">How; null for the defaults.</param>
-/// <param name="services">Gives the parameters of the handler's constructor; null for none.</param>
+/// <param name="services">As those of the server that it derives from; null for none.</param>
 public class ThreadingUnixDatagramServer<[DynamicallyAccessedMembers(DynamicallyAccessedMemberTypes.PublicConstructors)] THandler>(ServerAddress address, ServerOptions? options = null, IServiceProvider? services = null)
     : UnixDatagramServer<THandler>(address, Concurrency.Threads(), options, services)
     where THandler : DatagramRequestHandler;
