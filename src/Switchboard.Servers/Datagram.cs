@@ -105,7 +105,7 @@ public abstract class DatagramRequestHandler
     {
         if (Interlocked.CompareExchange(ref _datagram, datagram, null) is not null)
         {
-            throw new HandlerTakenException(this, "a datagram");
+            throw new HandlerTakenException(this, "a datagram", "datagram");
         }
         await SetupAsync(stop);
         try

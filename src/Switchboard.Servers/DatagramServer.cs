@@ -1,3 +1,4 @@
+using System.Net.Sockets;
 using Switchboard.Polling;
 
 namespace Switchboard.Servers;
@@ -22,6 +23,11 @@ public abstract class DatagramServer : DatagramServer<Datagram>
         { ProxyProtocol: not null } => throw new ArgumentException("ServerOptions.ProxyProtocol is set, and its header stands at the beginning of a connection: datagrams have none. Take it out, or choose TcpServer or UnixStreamServer.", nameof(options)),
         _ => options,
     };
+
+    /// <summary>Makes the right server for an address.</summary>
+    internal static DatagramServer On(ServerAddress address, HandlerSource<DatagramRequestHandler> handlers, Concurrency? concurrency, ServerOptions? options) => address.EndPoint is UnixDomainSocketEndPoint
+        ? new UnixDatagramServer(address, handlers, concurrency, options)
+        : new UdpServer(address, handlers, concurrency, options);
 
     /// <inheritdoc/>
     public override ServerStatistics Statistics => new(Accepted, OpenCalls, Pauses, new Dictionary<ConnectionEndReason, long>()) { Dropped = DroppedByKernel, Cut = CutCalls };

@@ -3,6 +3,7 @@ namespace Switchboard.Servers;
 /// <summary>Serves one session by awaiting. A new object serves each, and each await comes back to the session's own thread, loop
 /// or row of pieces. Override <see cref="HandleAsync"/>, and the other two where a session needs something made before or ended
 /// after.</summary>
+/// <remarks>It is disposed as a <see cref="CallHandler"/> is.</remarks>
 public abstract class DatagramSessionHandler
 {
     private DatagramSession? _session;
@@ -34,7 +35,7 @@ public abstract class DatagramSessionHandler
     {
         if (Interlocked.CompareExchange(ref _session, session, null) is not null)
         {
-            throw new InvalidOperationException($"This {GetType().Name} serves {_session} already. A handler object serves one session: make a new one in the factory.");
+            throw new HandlerTakenException(this, $"{_session}", "session");
         }
         await SetupAsync(stop);
         try

@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Net;
+using System.Net.Sockets;
 using System.Runtime.InteropServices;
 using Microsoft.Extensions.Logging;
 using Switchboard.Linux;
@@ -20,14 +21,13 @@ public abstract class DatagramSessionServer : DatagramServer<DatagramSession>
     // So many, and a stop or another piece of the loop has its turn.
     private const int DatagramsPerTurn = 64;
 
-    private readonly Func<DatagramSessionHandler> _makeHandler;
+    private readonly HandlerRunner<DatagramSessionHandler, DatagramSession> _handlers;
     private readonly string _handlerName;
     private readonly Admission _admission;
     // The newest session of each peer: it runs, or waits for the end of the handler before.
     private readonly ConcurrentDictionary<NativeAddress, DatagramSession> _sessions = new();
     private readonly ConcurrentQueue<DatagramSession> _due = new();
     private readonly EndCount _endedBy = new();
-    private Type? _newestHandler;
     private long _lastSession;
     private long _received;
     private long _dropped;
@@ -35,7 +35,7 @@ public abstract class DatagramSessionServer : DatagramServer<DatagramSession>
     private protected DatagramSessionServer(ServerAddress address, HandlerSource<DatagramSessionHandler> handlers, Concurrency concurrency, ServerOptions? options, string kind)
         : base(address, Checked(concurrency, options ?? new()), options, kind)
     {
-        _makeHandler = handlers.Make;
+        _handlers = new(handlers, static (handler, session, stop) => handler.RunAsync(session, stop), Left);
         _handlerName = handlers.Name;
         _admission = new Admission(new CallerLimits
         {
@@ -57,6 +57,11 @@ public abstract class DatagramSessionServer : DatagramServer<DatagramSession>
     private protected override long CountOf(ConnectionEndReason reason) => _endedBy.Of(reason);
 
     private protected override string? WhyNotOneRequest => $"{Name} has sessions, which go on receiving while they are served, so it can't serve a single request. Use StartAsync or ServeForeverAsync, or a server without sessions.";
+
+    /// <summary>Makes the right server for an address.</summary>
+    internal static DatagramSessionServer On(ServerAddress address, HandlerSource<DatagramSessionHandler> handlers, Concurrency? concurrency, ServerOptions? options) => address.EndPoint is UnixDomainSocketEndPoint
+        ? new UnixDatagramSessionServer(address, handlers, concurrency, options)
+        : new UdpSessionServer(address, handlers, concurrency, options);
 
     private static Concurrency Checked(Concurrency concurrency, ServerOptions options)
     {
@@ -192,12 +197,7 @@ public abstract class DatagramSessionServer : DatagramServer<DatagramSession>
     }
 
     /// <inheritdoc/>
-    protected override Task FinishAsync(DatagramSession request, CancellationToken stop)
-    {
-        DatagramSessionHandler handler = _makeHandler();
-        _newestHandler = handler.GetType();
-        return handler.RunAsync(request, stop);
-    }
+    protected override Task FinishAsync(DatagramSession request, CancellationToken stop) => _handlers.RunAsync(request, stop);
 
     /// <inheritdoc/>
     protected override void CloseRequest(DatagramSession request)
@@ -253,7 +253,7 @@ public abstract class DatagramSessionServer : DatagramServer<DatagramSession>
     private protected override (ConnectionEndReason? Reason, Exception? Exception) EndOf(DatagramSession request) => (request.EndReason, request.Failure);
 
     private protected override string DescribeWork(object work) => BlockedWork.Describe(work)
-        ?? (_newestHandler is { } handler && handler != typeof(LambdaDatagramSessionHandler) ? handler.Name : _handlerName);
+        ?? (_handlers.NewestType is { } handler && handler != typeof(LambdaDatagramSessionHandler) ? handler.Name : _handlerName);
 
     private protected override ILoopMember? OwnerOf(object work) => (work as DatagramSession)?.Server;
 

@@ -24,7 +24,7 @@ public abstract class CallHandler
     {
         if (Interlocked.CompareExchange(ref _connection, connection, null) is not null)
         {
-            throw new HandlerTakenException(this, $"{_connection}");
+            throw new HandlerTakenException(this, $"{_connection}", "call");
         }
         connection.HandlerType = GetType();
     }

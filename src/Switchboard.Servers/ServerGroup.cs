@@ -1,4 +1,3 @@
-using System.Net.Sockets;
 using Switchboard.Polling;
 
 namespace Switchboard.Servers;
@@ -52,7 +51,7 @@ public sealed class ServerGroup : IAsyncDisposable
     /// <param name="options">How, for each server; null for the defaults.</param>
     /// <returns>The group.</returns>
     public static ServerGroup Of(IEnumerable<ServerAddress> addresses, Func<Connection, CancellationToken, Task> handler, Concurrency? concurrency = null, ServerOptions? options = null) =>
-        Of(addresses, address => IsUnix(address) ? new UnixStreamServer(address, handler, concurrency, options) : new TcpServer(address, handler, concurrency, options));
+        Of(addresses, HandlerSource<CallHandler>.Of(handler, () => new LambdaHandler(handler)), concurrency, options);
 
     /// <summary>One kind of handler on several addresses: a <see cref="TcpServer"/> or a <see cref="UnixStreamServer"/> for
     /// each.</summary>
@@ -62,21 +61,23 @@ public sealed class ServerGroup : IAsyncDisposable
     /// <param name="options">How, for each server; null for the defaults.</param>
     /// <returns>The group.</returns>
     public static ServerGroup Of(IEnumerable<ServerAddress> addresses, Func<RequestHandler> factory, Concurrency? concurrency = null, ServerOptions? options = null) =>
-        Of(addresses, address => IsUnix(address) ? new UnixStreamServer(address, factory, concurrency, options) : new TcpServer(address, factory, concurrency, options));
+        Of(addresses, HandlerSource<CallHandler>.From(factory, isBlocking: false), concurrency, options);
 
-    private static ServerGroup Of(IEnumerable<ServerAddress> addresses, Func<ServerAddress, StreamServer> make)
+    private static ServerGroup Of(IEnumerable<ServerAddress> addresses, HandlerSource<CallHandler> handlers, Concurrency? concurrency, ServerOptions? options)
     {
         ArgumentNullException.ThrowIfNull(addresses);
-        return new ServerGroup(addresses.Select(make));
+        return new ServerGroup(addresses.Select(address => StreamServer.On(address, handlers, concurrency, options)));
     }
 
-    private static bool IsUnix(ServerAddress address) => address.EndPoint is UnixDomainSocketEndPoint;
+    /// <summary>True if a server that fails ends the others; false if they go on, and <see cref="Completion"/> fails when all have
+    /// ended. Default true.</summary>
+    public bool EndsTogether { get; init; } = true;
 
     /// <summary>The servers, in the order in which they were given.</summary>
     public IReadOnlyList<SocketServer> Servers => _servers;
 
     /// <summary>Completes when all servers have ended; fails with the first failure of one, after which the others are
-    /// stopped. A server that is stopped by itself leaves the others alone.</summary>
+    /// stopped if <see cref="EndsTogether"/>. A server that is stopped by itself leaves the others alone.</summary>
     public Task Completion => _completion.Task;
 
     /// <summary>What all servers have done so far.</summary>
@@ -252,8 +253,8 @@ public sealed class ServerGroup : IAsyncDisposable
         }
         catch (Exception exception)
         {
-            var failure = new ServerGroupException(server, $"{server.Name} failed, so the others of its group were stopped: {exception.Message}", exception);
-            if (Interlocked.CompareExchange(ref _failure, failure, null) is null)
+            var failure = new ServerGroupException(server, $"{server.Name} failed{(EndsTogether ? ", so the others of its group were stopped" : "")}: {exception.Message}", exception);
+            if (Interlocked.CompareExchange(ref _failure, failure, null) is null && EndsTogether)
             {
                 foreach (SocketServer other in _servers)
                 {

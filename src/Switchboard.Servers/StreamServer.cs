@@ -1,4 +1,5 @@
 using System.Net;
+using System.Net.Sockets;
 using System.Runtime.InteropServices;
 using Microsoft.Extensions.Logging;
 using Switchboard.Linux;
@@ -29,6 +30,11 @@ public abstract partial class StreamServer : SocketServer<Connection>
         _isBlocking = handlers.IsBlocking;
         _admission = new Admission(Options.Callers);
     }
+
+    /// <summary>Makes the right server for an address.</summary>
+    internal static StreamServer On(ServerAddress address, HandlerSource<CallHandler> handlers, Concurrency? concurrency, ServerOptions? options) => address.EndPoint is UnixDomainSocketEndPoint
+        ? new UnixStreamServer(address, handlers, concurrency, options)
+        : new TcpServer(address, handlers, concurrency, options);
 
     private static Concurrency Checked(Concurrency concurrency, HandlerSource<CallHandler> handlers) =>
         handlers.IsBlocking && concurrency is { HeldUpByBlocking: { } heldUp }

@@ -35,7 +35,7 @@ public class TcpServer : StreamServer
     {
     }
 
-    private protected TcpServer(ServerAddress address, HandlerSource<CallHandler> handlers, Concurrency? concurrency, ServerOptions? options)
+    internal TcpServer(ServerAddress address, HandlerSource<CallHandler> handlers, Concurrency? concurrency, ServerOptions? options)
         : base(Checked(address), handlers, concurrency ?? Concurrency.Threads(), options, "TCP")
     {
     }

@@ -25,7 +25,7 @@ public class UdpServer : DatagramServer
     {
     }
 
-    private protected UdpServer(ServerAddress address, HandlerSource<DatagramRequestHandler> handlers, Concurrency? concurrency, ServerOptions? options)
+    internal UdpServer(ServerAddress address, HandlerSource<DatagramRequestHandler> handlers, Concurrency? concurrency, ServerOptions? options)
         : base(Checked(address, nameof(UdpServer), nameof(UnixDatagramServer)), handlers, concurrency ?? Concurrency.Threads(), options, "UDP")
     {
     }

@@ -29,7 +29,7 @@ public class UdpSessionServer : DatagramSessionServer
     {
     }
 
-    private protected UdpSessionServer(ServerAddress address, HandlerSource<DatagramSessionHandler> handlers, Concurrency? concurrency, ServerOptions? options)
+    internal UdpSessionServer(ServerAddress address, HandlerSource<DatagramSessionHandler> handlers, Concurrency? concurrency, ServerOptions? options)
         : base(UdpServer.Checked(address, nameof(UdpSessionServer), nameof(UnixDatagramSessionServer)), handlers, concurrency ?? Concurrency.Threads(), options, "UDP sessions")
     {
     }
@@ -40,7 +40,8 @@ public class UdpSessionServer : DatagramSessionServer
 /// <param name="address">Where to listen: <c>127.0.0.1:8009</c> for example.</param>
 /// <param name="concurrency">Where handlers run; null for <see cref="Concurrency.Threads"/>.</param>
 /// <param name="options">How; null for the defaults. <see cref="ServerOptions.Sessions"/> has the limits.</param>
-/// <param name="services">Gives the parameters of the handler's constructor; null for none.</param>
+/// <param name="services">Gives the parameters of the handler's constructor, from a scope for each session that ends after the handler;
+/// null for none.</param>
 public class UdpSessionServer<[DynamicallyAccessedMembers(DynamicallyAccessedMemberTypes.PublicConstructors)] THandler>(ServerAddress address, Concurrency? concurrency = null, ServerOptions? options = null, IServiceProvider? services = null)
     : UdpSessionServer(address, HandlerSource<DatagramSessionHandler>.Of<THandler>(services), concurrency, options)
     where THandler : DatagramSessionHandler;

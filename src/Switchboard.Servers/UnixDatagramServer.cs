@@ -25,7 +25,7 @@ public class UnixDatagramServer : DatagramServer
     {
     }
 
-    private protected UnixDatagramServer(ServerAddress address, HandlerSource<DatagramRequestHandler> handlers, Concurrency? concurrency, ServerOptions? options)
+    internal UnixDatagramServer(ServerAddress address, HandlerSource<DatagramRequestHandler> handlers, Concurrency? concurrency, ServerOptions? options)
         : base(Checked(address, nameof(UnixDatagramServer), nameof(UdpServer)), handlers, concurrency ?? Concurrency.Threads(), options, "Unix datagram")
     {
     }

@@ -32,7 +32,7 @@ public class UnixDatagramSessionServer : DatagramSessionServer
     {
     }
 
-    private protected UnixDatagramSessionServer(ServerAddress address, HandlerSource<DatagramSessionHandler> handlers, Concurrency? concurrency, ServerOptions? options)
+    internal UnixDatagramSessionServer(ServerAddress address, HandlerSource<DatagramSessionHandler> handlers, Concurrency? concurrency, ServerOptions? options)
         : base(UnixDatagramServer.Checked(address, nameof(UnixDatagramSessionServer), nameof(UdpSessionServer)), handlers, concurrency ?? Concurrency.Threads(), Checked(options), "Unix datagram sessions")
     {
     }
@@ -47,7 +47,8 @@ public class UnixDatagramSessionServer : DatagramSessionServer
 /// <param name="address">Where to listen: <c>unix:/run/app.sock</c> for example.</param>
 /// <param name="concurrency">Where handlers run; null for <see cref="Concurrency.Threads"/>.</param>
 /// <param name="options">How; null for the defaults. <see cref="ServerOptions.Sessions"/> has the limits.</param>
-/// <param name="services">Gives the parameters of the handler's constructor; null for none.</param>
+/// <param name="services">Gives the parameters of the handler's constructor, from a scope for each session that ends after the handler;
+/// null for none.</param>
 public class UnixDatagramSessionServer<[DynamicallyAccessedMembers(DynamicallyAccessedMemberTypes.PublicConstructors)] THandler>(ServerAddress address, Concurrency? concurrency = null, ServerOptions? options = null, IServiceProvider? services = null)
     : UnixDatagramSessionServer(address, HandlerSource<DatagramSessionHandler>.Of<THandler>(services), concurrency, options)
     where THandler : DatagramSessionHandler;

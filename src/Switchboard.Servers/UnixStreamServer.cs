@@ -35,7 +35,7 @@ public class UnixStreamServer : StreamServer
     {
     }
 
-    private protected UnixStreamServer(ServerAddress address, HandlerSource<CallHandler> handlers, Concurrency? concurrency, ServerOptions? options)
+    internal UnixStreamServer(ServerAddress address, HandlerSource<CallHandler> handlers, Concurrency? concurrency, ServerOptions? options)
         : base(Checked(address), handlers, concurrency ?? Concurrency.Threads(), options, "Unix")
     {
     }

@@ -85,6 +85,7 @@ public sealed partial class ReadmeTests
     [InlineData("Linux", "^5\n$")]
     [InlineData("Polling", "^$")]
     [InlineData("Workers", "^5050\nhello from greeter\nTrue\n$")]
+    [InlineData("Hosting", @"echo listens on 127\.0\.0\.1:[1-9]\d*, EventLoop\(1\)\.")]
     [InlineData("Servers", @"^listening on 127\.0\.0\.1:[1-9]\d*\n$")]
     public async Task The_program_of_each_package_runs(string project, string output)
     {

@@ -191,6 +191,23 @@ public sealed class HandlerDisposalTests
         Assert.Equal(2, diary.Count("scope disposed"));
     }
 
+    [Theory(Timeout = Deadline.Milliseconds)]
+    [InlineData(Model.Threads)]
+    [InlineData(Model.OneLoop)]
+    [InlineData(Model.Tasks)]
+    public async Task Sessions_have_a_handler_and_a_scope_that_are_disposed(Model model)
+    {
+        await using ServiceProvider services = Services(out Diary diary);
+        await using var server = new UdpSessionServer<ScopedSession>("127.0.0.1:0", model.Make(), services: services);
+        await server.StartAsync().InTime();
+        using var caller = new DatagramCaller(server);
+        await caller.SendAsync("x");
+        Assert.Equal("handled", await caller.ReceiveAsync());
+        Assert.Equal("disposed", await caller.ReceiveAsync());
+        await server.StopAsync().InTime();
+        Assert.Equal((1, 1), (diary.Count("scope made"), diary.Count("scope disposed")));
+    }
+
     [Fact(Timeout = Deadline.Milliseconds)]
     public async Task A_pair_disposes_its_handler_as_a_server_does()
     {
@@ -341,6 +358,17 @@ public sealed class HandlerDisposalTests
     {
         public ScopedBlocking(Diary diary, Slow slow)
             : base(diary) => slow.User = this;
+    }
+
+    internal sealed class ScopedSession(Slow slow) : DatagramSessionHandler, IAsyncDisposable
+    {
+        protected override async Task HandleAsync(CancellationToken stop)
+        {
+            Assert.NotNull(slow);
+            await Session.SendAsync("handled"u8.ToArray(), stop);
+        }
+
+        public async ValueTask DisposeAsync() => await Session.SendAsync("disposed"u8.ToArray());
     }
 
     internal sealed class ScopedDatagram(Slow slow) : DatagramRequestHandler, IAsyncDisposable

@@ -25,6 +25,7 @@ internal static class HouseRules
         ("Switchboard.Polling", ["Switchboard.Linux"]),
         ("Switchboard.Workers", ["Switchboard.Linux", "Switchboard.Polling"]),
         ("Switchboard.Servers", [Analyzers, "Switchboard.Linux", "Switchboard.Polling"]),
+        ("Switchboard.Hosting", ["Switchboard.Linux", "Switchboard.Polling", "Switchboard.Servers"]),
         ("Switchboard.Cli", ["Switchboard.Linux", "Switchboard.Polling", "Switchboard.Workers", "Switchboard.Servers"]),
     ];
 
