@@ -77,9 +77,13 @@ internal static class Values
     /// <summary>A user or group. Whether there is one shows when it is looked up.</summary>
     internal static void Account(string text)
     {
-        if (text.Length == 0)
+        try
         {
-            throw new FormatException("is neither a name nor a number.");
+            _ = new Polling.ListenerOptions { UnixUser = text };
+        }
+        catch (ArgumentException)
+        {
+            throw new FormatException("is neither a name, nor a number from 0 to 4294967294.");
         }
     }
 

@@ -63,6 +63,7 @@ public sealed class ToolWordsTests
     [InlineData("--to 'fd:3' can't be called. Write HOST:PORT, unix:PATH, or tls:HOST:PORT for TLS.", "serve", "gateway", "--to", "fd:3")]
     [InlineData("The gateway at 127.0.0.1:8009 does not know whom to call. Say it with --to HOST:PORT, or \"to\" in the configuration file.", "serve", "gateway", "--check-config")]
     [InlineData("to-ca is for TLS, and 127.0.0.1:8009 calls localhost:443 in clear. Write tls:localhost:443 to call it over TLS.", "serve", "gateway", "--to", "localhost:443", "--to-ca", "a.pem")]
+    [InlineData("--unix-user '4294967295' is neither a name, nor a number from 0 to 4294967294.", "serve", "echo", "--bind", "unix:@echo", "--unix-user", "4294967295")]
     [InlineData("--group means nothing without --user.", "serve", "echo", "--group", "adm")]
     [InlineData("--umask '9' is not an access mode in octal digits from 000 to 777.", "serve", "echo", "--umask", "9")]
     [InlineData("Unrecognized command or argument '--frobnicate'.", "serve", "echo", "--frobnicate")]
