@@ -1,6 +1,5 @@
 using System.CommandLine;
 using System.Globalization;
-using System.Net.Sockets;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Nodes;
@@ -78,27 +77,12 @@ internal static class AskCommands
         {
             return path;
         }
-        string[] live = [.. ControlPath.Files.Where(IsLive)];
+        string[] live = [.. ControlPath.Live];
         return live switch
         {
             [var only] => only,
             [] => throw new CommandException($"No program that serves was found{(ControlPath.Folder is { } folder ? $" in {folder}" : ": XDG_RUNTIME_DIR is not set")}. Say which is meant with --control PATH."),
             _ => throw new CommandException($"Several programs serve: say which is meant with --pid or --name. There are {string.Join(", ", live.Select(Path.GetFileNameWithoutExtension))}."),
         };
-    }
-
-    private static bool IsLive(string path)
-    {
-        using var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified) { Blocking = false };
-        try
-        {
-            socket.Connect(new UnixDomainSocketEndPoint(path));
-            return true;
-        }
-        catch (SocketException exception)
-        {
-            // Nobody has the file of a dead program open.
-            return exception.SocketErrorCode == SocketError.WouldBlock;
-        }
     }
 }

@@ -25,6 +25,7 @@ internal static class ControlSocket
             if (asked is null && !OperatingSystem.IsWindows())
             {
                 Directory.CreateDirectory(ControlPath.Folder!, OwnerOnly);
+                ControlPath.RemoveDead();
             }
             server = new ControlServer($"unix:{path}", commands, loggers, plan.Effective("user"));
             server.Bind();

@@ -35,4 +35,25 @@ public sealed class ToolControlFolderTests
         ChildProgram Start(params string[] words) => ChildProgram.Start("env", ["--default-signal=INT,TERM", $"XDG_RUNTIME_DIR={folder.Root}", ChildProgram.DotNet, "exec",
             Path.Combine(AppContext.BaseDirectory, "switchboard.dll"), "serve", "echo", "--bind", "127.0.0.1:0", .. words]);
     }
+
+    [Fact(Timeout = Limit)]
+    public async Task What_killed_programs_have_left_is_removed_by_the_next_and_what_lives_is_not()
+    {
+        using var folder = new TemporaryFolder();
+        string[] place = [$"XDG_RUNTIME_DIR={folder.Root}"];
+        using SwitchboardTool lives = await SwitchboardTool.ServeUnderAsync(place, "echo", "--name", "lives");
+        foreach (string name in (string[])["old", "young"])
+        {
+            using SwitchboardTool killed = await SwitchboardTool.ServeUnderAsync(place, "echo", "--name", name);
+            await killed.EndAsync("KILL");
+        }
+        Assert.Equal(["lives.sock", "old.sock", "young.sock"], Left());
+        File.SetLastWriteTimeUtc(folder["switchboard/old.sock"], DateTime.UnixEpoch);
+        File.SetLastWriteTimeUtc(folder["switchboard/lives.sock"], DateTime.UnixEpoch);
+        using SwitchboardTool next = await SwitchboardTool.ServeUnderAsync(place, "echo", "--name", "next");
+        // The young one may be of a program that does not listen yet.
+        Assert.Equal(["lives.sock", "next.sock", "young.sock"], Left());
+
+        IEnumerable<string?> Left() => Directory.GetFiles(folder["switchboard"]).Select(Path.GetFileName).Order(StringComparer.Ordinal);
+    }
 }

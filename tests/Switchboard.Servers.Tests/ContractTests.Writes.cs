@@ -1,6 +1,5 @@
 using System.Text;
 using CsCheck;
-using Switchboard.Linux;
 
 namespace Switchboard.Servers.Tests;
 
@@ -52,47 +51,6 @@ public abstract partial class ContractTests
         byte[] received = await caller.ReadToEndAsync();
         Assert.Equal(much, received[..much.Length]);
         Assert.Equal("thirdgo", Encoding.UTF8.GetString(received.AsSpan(much.Length)));
-        Assert.True(await call.Result);
-        Assert.Equal(ConnectionEndReason.HandlerReturned, (await call.End).Reason);
-    }
-
-    [Fact(Timeout = Deadline.Milliseconds)]
-    public async Task A_write_that_finds_no_room_at_all_is_taken_back_too()
-    {
-        Assert.SkipWhen(overTls, "A record that has begun can't be taken back, so the connection ends.");
-        int sent = 0;
-        var cancelled = new TaskCompletionSource();
-        await using var call = Serve<bool>(async (connection, stop) =>
-        {
-            SocketCalls.SetOption(((StreamTransport)connection.Transport).Descriptor, SocketCallOption.SendBuffer, 4096).OrThrow("setsockopt", "SO_SNDBUF");
-            // Of one byte nothing is out, or all.
-            byte[] one = "x"u8.ToArray();
-            try
-            {
-                while (true)
-                {
-                    using var source = new CancellationTokenSource();
-                    ValueTask write = connection.WriteAsync(one, source.Token);
-                    if (!write.IsCompleted)
-                    {
-                        await source.CancelAsync();
-                    }
-                    await write;
-                    sent++;
-                }
-            }
-            catch (OperationCanceledException)
-            {
-                // There was no room, and none came before the cancellation.
-            }
-            cancelled.SetResult();
-            Assert.True(connection.TrySend("go"u8));
-            await connection.WriteAsync("on"u8.ToArray(), stop);
-            return true;
-        });
-        using Caller caller = await call.CallAsync(receiveBuffer: 4096);
-        await Task.WhenAny(cancelled.Task, call.Result);
-        Assert.Equal(new string('x', sent) + "goon", await caller.ReadTextToEndAsync());
         Assert.True(await call.Result);
         Assert.Equal(ConnectionEndReason.HandlerReturned, (await call.End).Reason);
     }

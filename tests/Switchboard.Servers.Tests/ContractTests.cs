@@ -239,36 +239,6 @@ public abstract partial class ContractTests(Concurrency model, bool overTls = fa
         Assert.Equal(["r0", "line0", "r1", "line1", "r2", "line2"], await call.Result);
     }
 
-    [Theory(Timeout = Deadline.Milliseconds)]
-    [InlineData(true)]
-    [InlineData(false)]
-    public async Task What_comes_after_urgent_data_is_read_without_waiting_for_more(bool waitsFirst)
-    {
-        Assert.SkipWhen(overTls, "An urgent byte stands in no TLS record.");
-        var sent = new TaskCompletionSource();
-        await using var call = Serve<string>(async (connection, stop) =>
-        {
-            var all = new StringBuilder();
-            byte[] buffer = new byte[1024];
-            if (!waitsFirst)
-            {
-                await sent.Task;
-            }
-            // A read ends before the urgent byte, however much is behind it.
-            while (all.Length < 10)
-            {
-                all.Append(Encoding.ASCII.GetString(buffer.AsSpan(0, await connection.ReadAsync(buffer, stop))));
-            }
-            return all.ToString();
-        });
-        using Caller caller = await call.CallAsync();
-        await caller.SendAsync("before");
-        caller.Socket.Send("!"u8, System.Net.Sockets.SocketFlags.OutOfBand);
-        await caller.SendAsync("more");
-        sent.SetResult();
-        Assert.Equal("beforemore", await call.Result);
-    }
-
     [Fact(Timeout = Deadline.Milliseconds)]
     public async Task A_second_read_throws_and_the_first_goes_on()
     {

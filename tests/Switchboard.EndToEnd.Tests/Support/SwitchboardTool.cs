@@ -10,6 +10,11 @@ internal sealed class SwitchboardTool : IDisposable
 {
     private const string Listening = "listening on ";
 
+    // Where control sockets are, also those of the killed: they go with the folder.
+    private static readonly DirectoryInfo _runtime = Directory.CreateTempSubdirectory("switchboard-runtime-");
+
+    static SwitchboardTool() => AppDomain.CurrentDomain.ProcessExit += static (_, _) => _runtime.Delete(recursive: true);
+
     private SwitchboardTool(ChildProgram program) => Program = program;
 
     internal ChildProgram Program { get; }
@@ -27,7 +32,8 @@ internal sealed class SwitchboardTool : IDisposable
     internal static SwitchboardTool Start(params string[] arguments) => StartUnder([], arguments);
 
     /// <summary>Starts it with variables of the environment, <c>NAME=value</c>, and any words.</summary>
-    internal static SwitchboardTool StartUnder(string[] variables, params string[] arguments) => new(ChildProgram.Start("env", [.. variables, .. Command, .. arguments]));
+    internal static SwitchboardTool StartUnder(string[] variables, params string[] arguments) =>
+        new(ChildProgram.Start("env", [$"XDG_RUNTIME_DIR={_runtime.FullName}", .. variables, .. Command, .. arguments]));
 
     /// <summary>What starts the tool, for <c>env</c> or after it. A test run in the background of a shell ignores SIGINT, and so
     /// would its children.</summary>
