@@ -46,7 +46,7 @@ internal readonly record struct EndpointAddress(ServerAddress Address, bool IsDa
     };
 
     /// <summary>The address that a server has, with the real port.</summary>
-    internal static string Describe(SocketServer server) => $"{(server is UdpServer ? Udp : "")}{ServerAddress.Describe(server.LocalEndPoint!)}";
+    internal static string Describe(SocketServer server) => $"{(server is UdpServer or UdpSessionServer ? Udp : "")}{ServerAddress.Describe(server.LocalEndPoint!)}";
 
     private static (string Where, bool IsDatagram) Split(string text) =>
         text.StartsWith(Udp, StringComparison.Ordinal) ? (text[Udp.Length..], true) : (text, false);

@@ -68,6 +68,19 @@ internal sealed record EndpointPlan(string Bind, string Handler, IReadOnlyDictio
         },
         Socket = Socket(),
         MaxPacketSize = Values.Size(Effective("max-packet")!),
+        Sessions = new DatagramSessionOptions
+        {
+            Sessions = Values.Count(Effective("max-sessions")!, 1),
+            SessionsPerAddress = Count("sessions-per-address"),
+            Queue = Values.Count(Effective("session-queue")!, 1),
+            Idle = Values.Limit(Effective("session-idle")!),
+        },
+        Datagrams = new DatagramOptions
+        {
+            Groups = Effective("multicast") is { } groups ? [.. Setting.Elements(groups).Select(static group => new MulticastGroup(group))] : [],
+            Broadcast = Values.Switch(Effective("broadcast")!),
+            ReceiveBuffer = Effective("receive-buffer") is { } buffer ? Values.Size(buffer) : null,
+        },
         Tls = TlsPlan.Of(this, certificates),
         ProxyProtocol = Of(Setting.Proxies) is { } networks
             ? ProxyProtocolOptions.From(Setting.Elements(networks)) with { Untrusted = Effective("proxy-untrusted") == Setting.Refuse ? UntrustedSender.Refuse : UntrustedSender.Serve }

@@ -7,14 +7,16 @@ namespace Switchboard.Cli;
 /// <summary>A user's assembly, loaded with its dependencies.</summary>
 internal sealed class HandlerAssembly(string path)
 {
+    private static readonly Type[] _kinds = [typeof(CallHandler), typeof(DatagramRequestHandler), typeof(DatagramSessionHandler)];
+
     /// <summary>Finds a handler.</summary>
     /// <param name="name">Its name with or without its namespace; null for the only one.</param>
     /// <exception cref="UnusableException">The assembly can't be loaded, or which handler is meant can't be said.</exception>
     internal Type Find(string? name)
     {
-        Type[] handlers = [.. Types().Where(static type => type is { IsAbstract: false, ContainsGenericParameters: false } && typeof(CallHandler).IsAssignableFrom(type)).OrderBy(static type => type.FullName, StringComparer.Ordinal)];
+        Type[] handlers = [.. Types().Where(static type => type is { IsAbstract: false, ContainsGenericParameters: false } && _kinds.Any(kind => kind.IsAssignableFrom(type))).OrderBy(static type => type.FullName, StringComparer.Ordinal)];
         string list = handlers.Length == 0
-            ? "It has no class that derives from RequestHandler or BlockingRequestHandler."
+            ? "It has no class that derives from RequestHandler, BlockingRequestHandler, DatagramRequestHandler or DatagramSessionHandler."
             : $"Its handlers are {string.Join(", ", handlers.Select(static type => type.FullName))}.";
         Type[] meant = name is null ? handlers : [.. handlers.Where(type => type.FullName == name || type.Name == name)];
         return meant switch

@@ -9,7 +9,9 @@ namespace Switchboard.Cli;
 /// <param name="Make">Makes one that awaits.</param>
 /// <param name="MakeBlocking">Makes one that blocks its thread.</param>
 /// <param name="MakeDatagram">Makes one for a datagram.</param>
-internal sealed record HandlerChoice(Func<RequestHandler>? Make, Func<BlockingRequestHandler>? MakeBlocking, Func<DatagramRequestHandler>? MakeDatagram = null)
+/// <param name="MakeSession">Makes one for all datagrams of a peer.</param>
+internal sealed record HandlerChoice(
+    Func<RequestHandler>? Make, Func<BlockingRequestHandler>? MakeBlocking, Func<DatagramRequestHandler>? MakeDatagram = null, Func<DatagramSessionHandler>? MakeSession = null)
 {
     private static readonly Dictionary<string, Func<HandlerChoice>> _samples = new(StringComparer.Ordinal)
     {
@@ -48,8 +50,8 @@ internal sealed record HandlerChoice(Func<RequestHandler>? Make, Func<BlockingRe
         bool isUnix = address.EndPoint is System.Net.Sockets.UnixDomainSocketEndPoint;
         if (where.IsDatagram)
         {
-            return MakeDatagram is not null
-                ? new UdpServer(address, MakeDatagram, concurrency, options)
+            return MakeDatagram is not null ? new UdpServer(address, MakeDatagram, concurrency, options)
+                : MakeSession is not null ? new UdpSessionServer(address, MakeSession, concurrency, options)
                 : throw new UnusableException($"{what} serves connections, not datagrams, so it can't be bound to udp:{address}.");
         }
         return (isUnix, Make, MakeBlocking) switch
@@ -72,8 +74,9 @@ internal sealed record HandlerChoice(Func<RequestHandler>? Make, Func<BlockingRe
     private static HandlerChoice Of(Type type)
     {
         object New() => Activator.CreateInstance(type, BindingFlags.Public | BindingFlags.Instance | BindingFlags.DoNotWrapExceptions, null, null, null)!;
-        return typeof(BlockingRequestHandler).IsAssignableFrom(type)
-            ? new(null, () => (BlockingRequestHandler)New())
+        return typeof(BlockingRequestHandler).IsAssignableFrom(type) ? new(null, () => (BlockingRequestHandler)New())
+            : typeof(DatagramRequestHandler).IsAssignableFrom(type) ? new(null, null, () => (DatagramRequestHandler)New())
+            : typeof(DatagramSessionHandler).IsAssignableFrom(type) ? new(null, null, null, () => (DatagramSessionHandler)New())
             : new(() => (RequestHandler)New(), null);
     }
 }

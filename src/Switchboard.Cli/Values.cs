@@ -1,4 +1,5 @@
 using System.Globalization;
+using Switchboard.Polling;
 
 namespace Switchboard.Cli;
 
@@ -97,6 +98,19 @@ internal static class Values
         catch (FormatException exception)
         {
             throw new FormatException($"can't be believed: {exception.Message}", exception);
+        }
+    }
+
+    /// <summary>Looks at a multicast group.</summary>
+    internal static void Group(string text)
+    {
+        try
+        {
+            _ = new MulticastGroup(text);
+        }
+        catch (ArgumentException exception)
+        {
+            throw new FormatException($"is no multicast group: {exception.Message}", exception);
         }
     }
 

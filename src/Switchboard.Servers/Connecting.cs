@@ -38,6 +38,7 @@ internal static class Connecting
     private static string HostOf(ServerAddress address, TlsClientOptions tls) => address.EndPoint switch
     {
         DnsEndPoint name => name.Host,
+        _ when address.IsLocalhost => "localhost",
         IPEndPoint { Address: var ip } => ip.ToString(),
         _ => tls.TargetHost ?? throw new ArgumentException("TlsClientOptions.TargetHost is null, and a Unix socket has no host. Say whose certificate the server must show.", nameof(tls)),
     };

@@ -13,6 +13,7 @@ namespace Switchboard.Servers;
 public readonly record struct ServerAddress
 {
     private const int LongestPath = 107;
+    private const string Localhost = "localhost";
 
     private readonly EndPoint? _endPoint;
     private readonly string? _passedAs;
@@ -41,6 +42,9 @@ public readonly record struct ServerAddress
     public EndPoint EndPoint => Descriptor is { } descriptor
         ? SocketCalls.LocalAddress(descriptor).ToEndPoint() ?? throw new InvalidOperationException($"The socket {this} has no address. Bind it before it is passed on.")
         : _endPoint ?? throw new InvalidOperationException("No address was given.");
+
+    /// <summary>True if it was written as localhost: a server's certificate then is for that name.</summary>
+    internal bool IsLocalhost { get; private init; }
 
     /// <summary>The address, for a server that is to listen on it.</summary>
     /// <exception cref="FormatException">It is a name.</exception>
@@ -75,7 +79,7 @@ public readonly record struct ServerAddress
             throw new FormatException($"'{text}' is not an address. Write HOST:PORT with a port from 0 to 65535, 127.0.0.1:8009 for example, or unix:PATH, fd:NUMBER, systemd:NAME.");
         }
         string host = text[..colon];
-        return new ServerAddress(IsName(host) ? new DnsEndPoint(host, port) : new IPEndPoint(Host(text, host), port));
+        return new ServerAddress(IsName(host) ? new DnsEndPoint(host, port) : new IPEndPoint(Host(text, host), port)) { IsLocalhost = host == Localhost };
     }
 
     /// <summary>As <see cref="Parse"/>.</summary>
@@ -112,7 +116,7 @@ public readonly record struct ServerAddress
     private static IPAddress Host(string text, string host) => host switch
     {
         "*" => IPAddress.IPv6Any,
-        "localhost" => IPAddress.Loopback,
+        Localhost => IPAddress.Loopback,
         ['[', .. var inner, ']'] when IPAddress.TryParse(inner, out IPAddress? v6) && v6.AddressFamily == AddressFamily.InterNetworkV6 => v6,
         _ when IPAddress.TryParse(host, out IPAddress? v4) && v4.AddressFamily == AddressFamily.InterNetwork => v4,
         _ => throw new FormatException($"'{host}' in '{text}' is no address. Write an IPv4 address, an IPv6 address in brackets, a host's name, or * for all addresses of this machine."),
@@ -120,7 +124,7 @@ public readonly record struct ServerAddress
 
     /// <summary>True for what looks like a host's name. What ends in a number is an address, or meant for one (RFC 3696).</summary>
     private static bool IsName(string host) =>
-        host != "localhost" && Uri.CheckHostName(host) == UriHostNameType.Dns && host.AsSpan(host.LastIndexOf('.') + 1).ContainsAnyExceptInRange('0', '9');
+        host != Localhost && Uri.CheckHostName(host) == UriHostNameType.Dns && host.AsSpan(host.LastIndexOf('.') + 1).ContainsAnyExceptInRange('0', '9');
 
     private static UnixDomainSocketEndPoint Unix(string text, string path)
     {

@@ -33,6 +33,22 @@ public sealed class ToolAssemblyTests
             }
         }
 
+        public sealed class Twice : DatagramRequestHandler
+        {
+            protected override Task HandleAsync(CancellationToken stop) => ReplyAsync((byte[])[.. Datagram.Data.Span, .. Datagram.Data.Span], stop).AsTask();
+        }
+
+        public sealed class Tally : DatagramSessionHandler
+        {
+            protected override async Task HandleAsync(CancellationToken stop)
+            {
+                for (int count = 1; await Session.ReceiveAsync(stop) is not null; count++)
+                {
+                    await Session.SendAsync(System.Text.Encoding.ASCII.GetBytes($"{count}"), stop);
+                }
+            }
+        }
+
         public abstract class Unfinished : RequestHandler;
 
         public sealed class NeedsThings(string things) : RequestHandler
@@ -72,12 +88,32 @@ public sealed class ToolAssemblyTests
         Assert.Equal(0, (await tool.EndAsync()).ExitCode);
     }
 
+    [Theory(Timeout = Limit)]
+    [InlineData("Twice", "abab", "cc")]
+    [InlineData("Tally", "1", "2")]
+    public async Task Handlers_of_datagrams_and_of_sessions_are_served_by_UDP(string name, string first, string second)
+    {
+        using var folder = new TemporaryFolder();
+        using SwitchboardTool tool = await SwitchboardTool.ServeAsync($"{Build(folder)}:{name}", "--bind", "udp:127.0.0.1:0", "--session-idle", "30s", "--max-sessions", "2", "--receive-buffer", "64KiB", "--broadcast", "--multicast", "239.255.0.7");
+        using var caller = new System.Net.Sockets.UdpClient();
+        caller.Connect(System.Net.IPEndPoint.Parse(tool.Address["udp:".Length..]));
+        Assert.Equal(first, await AskAsync("ab"));
+        Assert.Equal(second, await AskAsync("c"));
+        Assert.Equal(0, (await tool.EndAsync()).ExitCode);
+
+        async Task<string> AskAsync(string text)
+        {
+            await caller.SendAsync(System.Text.Encoding.ASCII.GetBytes(text), TestContext.Current.CancellationToken);
+            return System.Text.Encoding.ASCII.GetString((await caller.ReceiveAsync(TestContext.Current.CancellationToken)).Buffer);
+        }
+    }
+
     [Fact(Timeout = Limit)]
     public async Task Several_handlers_are_listed_if_none_is_named()
     {
         using var folder = new TemporaryFolder();
         string error = await FailAsync(Build(folder));
-        Assert.Contains("has several handlers: write Shop.dll:HANDLER. Its handlers are Shop.NeedsThings, Shop.Reverse, Shop.Upper.", error);
+        Assert.Contains("has several handlers: write Shop.dll:HANDLER. Its handlers are Shop.NeedsThings, Shop.Reverse, Shop.Tally, Shop.Twice, Shop.Upper.", error);
     }
 
     [Fact(Timeout = Limit)]
@@ -85,7 +121,7 @@ public sealed class ToolAssemblyTests
     {
         using var folder = new TemporaryFolder();
         string error = await FailAsync(Build(folder) + ":Lower");
-        Assert.Contains("has no handler 'Lower'. Its handlers are Shop.NeedsThings, Shop.Reverse, Shop.Upper.", error);
+        Assert.Contains("has no handler 'Lower'. Its handlers are Shop.NeedsThings, Shop.Reverse, Shop.Tally, Shop.Twice, Shop.Upper.", error);
     }
 
     [Fact(Timeout = Limit)]
@@ -100,7 +136,7 @@ public sealed class ToolAssemblyTests
     {
         using var folder = new TemporaryFolder();
         Assert.Empty(Compiler.Compile(folder["Words.dll"], ItsDependency));
-        Assert.Contains("It has no class that derives from RequestHandler or BlockingRequestHandler.", await FailAsync(folder["Words.dll"]));
+        Assert.Contains("It has no class that derives from RequestHandler, BlockingRequestHandler, DatagramRequestHandler or DatagramSessionHandler.", await FailAsync(folder["Words.dll"]));
     }
 
     private static string Build(TemporaryFolder folder)

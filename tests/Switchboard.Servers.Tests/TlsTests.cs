@@ -253,6 +253,25 @@ public sealed class TlsTests : IDisposable
         Assert.Equal("a/1", connection.Tls!.ApplicationProtocol);
     }
 
+    [Theory(Timeout = Deadline.Milliseconds)]
+    [InlineData("localhost", true)]
+    [InlineData("127.0.0.1", false)]
+    public async Task The_host_as_it_is_written_must_stand_in_the_servers_certificate(string host, bool stands)
+    {
+        await using var call = Serve(Model.OneLoop, (connection, _) => Task.FromResult(connection.Tls!.ServerName));
+        await call.Server.StartAsync().InTime();
+        var options = new ClientOptions { Tls = new TlsClientOptions { TrustedAuthorities = _certificates.Trusted } };
+        Task<Connection> connecting = Connection.ConnectAsync($"{host}:{((System.Net.IPEndPoint)call.Server.LocalEndPoint!).Port}", options).InTime();
+        if (!stands)
+        {
+            var error = await Assert.ThrowsAsync<ConnectFailedException>(() => connecting);
+            Assert.Contains("RemoteCertificateNameMismatch", error.Message, StringComparison.Ordinal);
+            return;
+        }
+        await using Connection connection = await connecting;
+        Assert.Equal(host, await call.Result);
+    }
+
     [Fact(Timeout = Deadline.Milliseconds)]
     public async Task A_client_refuses_a_server_that_it_does_not_trust()
     {
