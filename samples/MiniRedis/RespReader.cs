@@ -32,6 +32,9 @@ internal sealed class RespReader(int limit) : IDisposable
     private int _count;
     private (int Start, int Length)[] _arguments = new (int, int)[UsualArguments];
 
+    /// <summary>How many bytes of a command that is cut off it keeps.</summary>
+    public int KeptLength => _kept is null ? 0 : _keptLength;
+
     /// <summary>Takes the next piece, which must stay as it is until <see cref="Keep"/>.</summary>
     public void Take(ReadOnlyMemory<byte> piece)
     {
